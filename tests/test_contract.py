@@ -222,7 +222,8 @@ def written_by_transformers(path: Path, conversations: list[Any]) -> list[str]:
         )
         with torch.no_grad():
             written = model.generate(**asked, do_sample=False)[0, asked["input_ids"].shape[1] :]
-        found.append(tokenizer.decode(written, skip_special_tokens=True))
+        ends = torch.tensor(model.generation_config.eos_token_id)
+        found.append(tokenizer.decode(written[~torch.isin(written, ends)]))
     return found
 
 

@@ -86,14 +86,14 @@ def texts_of(model: Any, own: Path, rows: list[dict[str, Any]]) -> list[str]:
 
     tokenizer = AutoTokenizer.from_pretrained(own / "run/model")
     how = GenerationConfig.from_pretrained(own / "run/model")
-    texts = []
+    ends, texts = torch.tensor(how.eos_token_id), []
     with torch.inference_mode():
         for row in rows:
             asked = tokenizer.apply_chat_template(
                 row["messages"][:-1], add_generation_prompt=True, return_tensors="pt"
             )
             found = model.generate(**asked, generation_config=how)[0, asked["input_ids"].shape[1] :]
-            texts.append(tokenizer.decode(found, skip_special_tokens=True))
+            texts.append(tokenizer.decode(found[~torch.isin(found, ends)]))
     return texts
 
 

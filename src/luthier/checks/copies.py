@@ -20,7 +20,7 @@ def copies(evidence: Evidence) -> Iterator[Finding]:
             rows=evidence.shown(again),
             message=f"{count_of(len(again), 'row repeats', 'rows repeat')} the {evidence.thing} of an earlier row.",
             matters="Copies count double in training. They are kept on one side of every split made here.",
-            mend="Delete the copies (--fix copies), unless the repetition is meant.",
+            mend="Delete the copies (luthier check --fix copies), unless the repetition is meant.",
         )
 
 

@@ -25,7 +25,7 @@ def empty(evidence: Evidence) -> Iterator[Finding]:
                 rows=evidence.shown(rows),
                 message=f"{count_of(len(rows), 'row has', 'rows have')} nothing in column {column}. Left out.",
                 matters="What is left out teaches nothing; many of them mean that a column was misread.",
-                mend="Fill them in, or delete them from the file (--fix empty)."
+                mend="Fill them in, or delete them from the file (luthier check --fix empty)."
                 if len(rows) <= MOST * len(evidence.table)
                 else "Fill them in, or name another column: so many mostly mean a wrong one.",
             )
@@ -49,5 +49,5 @@ def unreadable(evidence: Evidence) -> Iterator[Finding]:
                 rows=evidence.shown(rows),
                 message=f"{count_of(len(rows), 'row', 'rows')} with {why}: {places}. Left out.",
                 matters="What is left out teaches nothing; many of them mean that a column was misread.",
-                mend="Correct them, or delete them from the file (--fix empty).",
+                mend="Correct them, or delete them from the file (luthier check --fix empty).",
             )

@@ -48,7 +48,8 @@ def garbage(evidence: Evidence) -> Iterator[Finding]:
             message=f"{count_of(len(misread), 'row was', 'rows were')} decoded wrongly on the way here: "
             "letters such as é stand there as Ã© or \ufffd.",
             matters="A word with wrong letters is another word to the model, or none.",
-            mend="--fix garbage decodes them anew where that can be undone; better read them again from their source as UTF-8."
+            mend="luthier check --fix garbage decodes them anew where that can be undone; better read them again from "
+            "their source as UTF-8."
             if evidence.rewritable
             else "Read them again from their source as UTF-8.",
         )
@@ -61,7 +62,7 @@ def garbage(evidence: Evidence) -> Iterator[Finding]:
             rows=evidence.shown(marked),
             message=f"{count_of(len(marked), 'row holds', 'rows hold')} HTML: tags such as <br>, or signs such as &amp;.",
             matters="Markup takes tokens from the text, and where it goes with a label it is learnt in place of it.",
-            mend="--fix garbage takes the tags out and writes the signs as they are meant."
+            mend="luthier check --fix garbage takes the tags out and writes the signs as they are meant."
             if evidence.rewritable
             else "Take the tags out of the file, unless they are what is to be written, as in code.",
         )

@@ -39,7 +39,8 @@ def label_errors(evidence: Evidence) -> Iterator[Finding]:
         message=f"{count_of(len(found), 'row has a label', 'rows have labels')} that the other rows speak against, the likeliest "
         "errors first.",
         matters="Wrong labels teach what is wrong; in the test rows they make a right answer count as an error.",
-        mend="--fix labels:review writes a file in which you decide, row by row, and which the same command then reads.",
+        mend="luthier check --fix labels:review writes a file in which you decide, row by row, and which the same command then "
+        "reads.",
     )
 
 

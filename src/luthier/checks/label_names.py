@@ -24,7 +24,7 @@ def label_names(evidence: Evidence) -> Iterator[Finding]:
             message=f"{count_of(len(names), 'label differs', 'labels differ')} from another only in case, blanks or hyphens: "
             f"{', '.join(pairs[:8])}{'' if len(pairs) <= 8 else f' and {len(pairs) - 8:,} more'}.",
             matters="They are learnt as different labels, and each counts as an error of the other.",
-            mend="Write them alike (--fix label-names writes the more frequent one).",
+            mend="Write them alike (luthier check --fix label-names writes the more frequent one).",
         )
 
 

@@ -26,7 +26,7 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
                 message=f"{count_of(len(found), 'row', 'rows')} of the {len(rows):,} {name} rows also "
                 f"{'stands' if len(found) == 1 else 'stand'} in the training data.",
                 matters="Their answers are known, so the score is too good by up to their share.",
-                mend="Delete them from the training rows (--fix leaks) or from the test rows.",
+                mend="Delete them from the training rows (luthier check --fix leaks) or from the test rows.",
             )
 
 

@@ -49,7 +49,7 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             + (
                 ". Most of the file is left out, so a column was probably misread: deleting the rows would mend nothing."
                 if count > MOST * rows
-                else ", or delete them (--fix empty)."
+                else ", or delete them (luthier check --fix empty)."
             ),
         )
 

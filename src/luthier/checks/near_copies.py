@@ -36,7 +36,8 @@ def near_copies(evidence: Evidence) -> Iterator[Finding]:
                 message=f"{count_of(len(found), 'row', 'rows')} of the {len(rows):,} {name} rows nearly "
                 f"{'repeats' if len(found) == 1 else 'repeat'} a training row.",
                 matters="What is nearly known is easily answered: the score is too good by up to their share.",
-                mend="Look at them; delete them from the training rows (--fix near-copies) where they say the same.",
+                mend="Look at them; delete them from the training rows (luthier check --fix near-copies) where they say the "
+                "same.",
             )
     file_of = evidence.table.file_of
     later = np.unique(pairs[file_of[pairs[:, 0]] == file_of[pairs[:, 1]], 1])
@@ -49,7 +50,7 @@ def near_copies(evidence: Evidence) -> Iterator[Finding]:
             rows=evidence.shown(later, most=None),
             message=f"{count_of(len(later), 'row nearly repeats', 'rows nearly repeat')} an earlier row of the same file.",
             matters="Near copies count nearly double in training, and on both sides of a split they make the score too good.",
-            mend="Look at them; --fix near-copies deletes the later ones.",
+            mend="Look at them; luthier check --fix near-copies deletes the later ones.",
         )
 
 

@@ -29,7 +29,7 @@ def personal_data(evidence: Evidence) -> Iterator[Finding]:
             rows=(),  # What must not spread is not written into a report.
             message=f"{count_of(rows, 'row seems', 'rows seem')} to hold personal data: {', '.join(parts)}.",
             matters="What a model was trained on can come out of it again, and the law may forbid to keep it.",
-            mend="--fix personal-data writes [e-mail], [phone] and [card] in their place."
+            mend="luthier check --fix personal-data writes [e-mail], [phone] and [card] in their place."
             if evidence.rewritable
             else f"Write [e-mail], [phone] and [card] in their place: {places}.",
         )

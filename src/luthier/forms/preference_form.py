@@ -24,7 +24,7 @@ from luthier.data.conversations.reading import (
     prompts_of,
 )
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, listing
 from luthier.forms.conversation_form import (
     OF_PROMPTS,
     is_silent,
@@ -94,8 +94,14 @@ class PreferenceForm(Form):
         self, table: Table, named: Mapping[str, str | None], known: Columns
     ) -> dict[str, str]:
         found = find_prompts(table, named, known)
-        scored = self.scores and COMPLETION in table.names
-        return {**found, COMPLETION: COMPLETION} if scored else found
+        if not self.scores or MESSAGES in found:
+            return found
+        if COMPLETION not in table.names:
+            raise DataError(
+                f"{table.files[0]}: this model gives answers a score, and there is no column {COMPLETION!r} that holds them. Call "
+                f"the column of answers so. Columns: {listing(table.names, most=20)}."
+            )
+        return {**found, COMPLETION: COMPLETION}
 
     def row(self, value: Any, place: str) -> Conversation:
         return answer_from({MESSAGES: value}, place) if self.scores else conversation_of(value, place)

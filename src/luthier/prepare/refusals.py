@@ -85,8 +85,8 @@ def refuse_one_kind(plan: Plan, split: Split, found: Understood) -> None:
         for kind, words in enumerate(found.answers.strata_names):
             if len(own) and not (own == kind).any():
                 raise DataError(
-                    f"{file or plan.data.path}: none of the {len(own):,} {name} rows {words}. {found.answers.contrasted} Add rows "
-                    f"that {words}, or name rows to test and to validate on that hold both kinds (--test FILE, --valid FILE)."
+                    f"{file or plan.data.path}: none of the {len(own):,} {name} rows {words}. {found.answers.contrasted} "
+                    f"Add rows that {words}, or name rows of both kinds to test and to validate on (--test FILE, --valid FILE)."
                 )
 
 

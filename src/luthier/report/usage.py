@@ -87,9 +87,11 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
 
 
 def for_turns(folder: str, system: str | None) -> str:
-    """An answer to a conversation: how it ends and how long it may be is said by the folder's generation_config.json."""
+    """An answer to a conversation: how it ends and how long it may be is said by the folder's generation_config.json. Of the
+    tokens that steer a model only the end is left out: some models mark calls of tools with others."""
     first = "" if system is None else f"    {turn('system', system)},\n"
     return f"""\
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 folder = "{folder}"
@@ -101,7 +103,8 @@ turns = [
 ]
 prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True, return_tensors="pt")
 written = model.generate(**prompt)[0, prompt["input_ids"].shape[1] :]
-print(tokenizer.decode(written, skip_special_tokens=True))
+ends = torch.tensor(model.generation_config.eos_token_id)
+print(tokenizer.decode(written[~torch.isin(written, ends)]))
 """
 
 

@@ -6,9 +6,11 @@ from typing import Any
 from luthier.candidates import CANDIDATES
 from luthier.forecast.forecast import forecast
 from luthier.plan.plan import Plan, flag
+from luthier.prepare.data_files import read_files
 from luthier.prepare.prepare import prepare
 from luthier.steps.foresee_named import foresee_named
 from luthier.steps.statements import statements
+from luthier.steps.warm_up import warm_up_of
 
 
 def foresee(plan: Plan) -> dict[str, Any]:
@@ -16,6 +18,8 @@ def foresee(plan: Plan) -> dict[str, Any]:
     if plan.data.label_names:
         return foresee_named(plan)
     begin = time.monotonic()
+    if plan.data.warm_up is not None:
+        read_files(warm_up_of(plan))
     ready = prepare(plan)
     folder = ready.place.folder()
     found = forecast(ready, time.monotonic() - begin, spend=True)

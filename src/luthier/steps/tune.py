@@ -23,12 +23,10 @@ from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_n
 from luthier.forecast.timing import room_for_copy
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
-from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import understand
 from luthier.prepare.student import with_model
-from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
@@ -37,7 +35,7 @@ from luthier.steps.named import tune_named
 from luthier.steps.spared import why_spared, why_untrained
 from luthier.steps.statements import statements
 from luthier.steps.unmeasured import write_unmeasured
-from luthier.tasks import TASKS
+from luthier.steps.warm_up import warm_up_of
 
 
 def tune(
@@ -197,18 +195,7 @@ def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
 
 def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
     """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
-    kind, _ = kind_of(plan, read_files(plan)["train"])
-    if not kind.parts.warms_up:
-        known = ", ".join(name for name, one in TASKS.items() if one.parts.warms_up)
-        raise PlanError(f"data.warm_up: no effect with {kind.name}; only {known} warms up. Leave it out.")
-    if plan.run.budget is not None:
-        raise PlanError(
-            "data.warm_up with run.budget: two runs cannot keep one budget. Tune on the warm-up file by a command of its own, "
-            "and go on with --model RUN."
-        )
-    own = ("data.valid", "data.test", "data.group", "data.warm_up", "run.out")
-    shared = {key: value for key, value in plan.settings().items() if key not in own}
-    folder = yield from tune(Plan.build(shared | {"data.path": plan.data.warm_up}), stop)
+    folder = yield from tune(warm_up_of(plan), stop)
     yield Noted(f"Warmed up: going on from {folder.path}.", 0.0)
     kept = {key: value for key, value in plan.settings().items() if key not in ("data.warm_up", "model.base")}
     return Plan.build(kept | {"model.name": str(folder.path)})

@@ -6,13 +6,12 @@ from luthier.data.annotations.multiple_choice import refuse_choices
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
 from luthier.data.columns import guess_text_and_label, names_there
-from luthier.data.conversations.claims import claims_preference
-from luthier.data.conversations.naming import turns_column
 from luthier.data.known_names import SCORE_NAMES
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
-from luthier.errors import DataError
+from luthier.errors import DataError, listing
 from luthier.forms.words_form import holds_lists
+from luthier.plan.named_columns import column_flag
 from luthier.tasks import TASKS
 from luthier.tasks.classification.image import image_column
 from luthier.tasks.embedding.kind import belongs_together
@@ -44,6 +43,9 @@ def guess_kind(
         named = {role for role, name in asked.items() if name is not None}
         if kind.claims is not None and named <= kind.roles.keys() and (why := kind.claims(table)) is not None:
             return kind, why
+    writing = writing_kind(asked)
+    if writing is not None:
+        return writing
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"
     if asked["text"] is None or asked["label"] is None:
@@ -54,7 +56,7 @@ def guess_kind(
         return TASKS["token-classification"], "words with tags, or a text with spans"
     if belongs_together(table):
         return TASKS["embedding"], "an anchor and a positive"
-    refuse_conversations(table)
+    refuse_conversations(table, asked)
     pair = pair_by_name(table)
     if asked["text2"] is not None or (asked["text"] is None and pair is not None):
         two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())
@@ -91,18 +93,35 @@ def estimates(table: Table, label: str, labels_per_row: str, decimal: str | None
     return holds_numbers(table, label)
 
 
-def refuse_conversations(table: Table) -> None:
-    """Rows that no task here learns from are told by what they are, rather than by a column that they lack."""
-    conversations = turns_column(table)
-    found = claims_preference(table)
-    if found is None and conversations is not None:
-        found = f"column {conversations!r} holds conversations"
-    if found is None:
-        return
-    raise DataError(
-        f"{table.files[0]}: {found}, which no task here learns from yet. Tasks: {', '.join(TASKS)}. Name one with --task, and "
-        "its columns."
+def writing_kind(asked: Mapping[str, str | None]) -> tuple[Kind, str] | None:
+    """The first task whose rows have all roles that the user named, where one of these is of rows that are written to alone."""
+    named = {role for role, name in asked.items() if name is not None}
+    others = {role for kind in TASKS.values() if kind.claims is None for role in kind.roles}
+    if (
+        "label" in named or not named - others
+    ):  # What a label means beside a prompt the columns' names do not tell.
+        return None
+    return next(
+        (
+            (kind, f"its columns are named: {listing(sorted(named))}")
+            for kind in TASKS.values()
+            if named <= kind.roles.keys()
+        ),
+        None,
     )
+
+
+def refuse_conversations(table: Table, asked: Mapping[str, str | None]) -> None:
+    """Rows that one task alone learns from are told by what they are, where a column is named that this task does not have."""
+    for kind in TASKS.values():
+        why = kind.claims(table) if kind.claims is not None else None
+        strange = [role for role, name in asked.items() if name is not None and role not in kind.roles]
+        if why is not None and strange:
+            raise DataError(
+                f"{column_flag(strange[0], asked[strange[0]])}: {table.files[0]} is for {kind.name}, as {why}, and {kind.name} "
+                f"has no such column; its columns are {', '.join(map(column_flag, kind.roles))}. Leave it out, or name the task "
+                "with --task."
+            )
 
 
 def marks_words(table: Table) -> bool:

@@ -124,6 +124,12 @@ def with_pair(table: Table, named: Mapping[str, str]) -> dict[str, str]:
 
 def with_judged(table: Table, named: Mapping[str, str]) -> dict[str, str]:
     """The columns of a judgement and of what is judged: an answer to a prompt, or the end of a conversation."""
+    if LABEL not in named and first_of(table, JUDGEMENT_NAMES) is None:
+        raise DataError(
+            f"{table.files[0]}: no column is named as two answers are of which one is better, nor as one that judges an answer: "
+            f"none of {listing([*CHOSEN_NAMES, *REJECTED_NAMES, *JUDGEMENT_NAMES], most=20)}. Name them with --column "
+            f"chosen=NAME --column rejected=NAME, or with --label NAME. Columns: {listing(table.names, most=20)}."
+        )
     found = with_role(table, named, LABEL, JUDGEMENT_NAMES)
     whole = None if {COMPLETION, PROMPT} & found.keys() else turns_column(table)
     if whole is not None:

@@ -35,6 +35,8 @@ class Proof:
     """Rows in which the last learnt answer does not end with a token that ends its turn."""
     remarks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Rows by what happened to them, among `REMARKS`."""
+    name: str = "row"
+    """What is counted: a row, or a conversation where a row has several."""
 
     @property
     def share(self) -> float:
@@ -44,27 +46,29 @@ class Proof:
     def words(self) -> list[str]:
         """The proof as sentences; of what did not happen only that which a reader would ask for."""
         said = [
-            f"{self.trained:,} of {self.tokens:,} tokens are learnt ({self.share:.1%}), in {self.rows:,} rows."
+            f"{self.trained:,} of {self.tokens:,} tokens are learnt ({self.share:.1%}), in {counted(self.rows, self.name)}."
         ]
         if self.untaught:
-            said.append(f"{rows(self.untaught)} nothing to learn.")
+            said.append(f"{having(self.untaught, self.name)} nothing to learn.")
         if self.cut:
             said.append(
-                f"{rows(self.cut)} more than {self.limit:,} tokens: {self.lost:,} tokens are cut off, "
+                f"{having(self.cut, self.name)} more than {self.limit:,} tokens: {self.lost:,} tokens are cut off, "
                 f"{self.lost_trained:,} of them to be learnt."
             )
         else:
-            said.append(f"No row has more than {self.limit:,} tokens.")
+            said.append(f"No {self.name} has more than {self.limit:,} tokens.")
         if self.unended:
-            said.append(f"{rows(self.unended)} an answer whose end is not learnt.")
+            said.append(f"{having(self.unended, self.name)} an answer whose end is not learnt.")
         elif self.trained:
-            said.append("The end of each row's last answer is learnt.")
-        said += [f"{count(found)}: {REMARKS[remark]}." for remark, found in self.remarks.items()]
+            said.append(f"The end of each {self.name}'s last answer is learnt.")
+        said += [
+            f"{counted(len(found), self.name)}: {REMARKS[remark]}." for remark, found in self.remarks.items()
+        ]
         return said
 
 
-def prove(rendered: Iterable[Rendered], end: Iterable[int], limit: int) -> Proof:
-    """Count what is learnt. `end` holds the token ids that end a turn."""
+def prove(rendered: Iterable[Rendered], end: Iterable[int], limit: int, name: str = "row") -> Proof:
+    """Count what is learnt. `end` holds the token ids that end a turn; name: what is counted."""
     ends = frozenset(end)
     tokens = trained = lost = lost_trained = many = 0
     untaught, cut, unended = [], [], []
@@ -94,6 +98,7 @@ def prove(rendered: Iterable[Rendered], end: Iterable[int], limit: int) -> Proof
         tuple(cut),
         tuple(unended),
         by_remark,
+        name,
     )
 
 
@@ -137,7 +142,7 @@ def refuse_nothing_learnt(proof: Proof) -> None:
 def stops(proof: Proof, most: float = MOST) -> list[str]:
     """What speaks against training on these rows: one sentence for each kind of trouble that more than a share of rows have."""
     return [
-        f"{len(found):,} of {proof.rows:,} rows ({len(found) / proof.rows:.0%}) {trouble}; at most {most:.0%} may."
+        f"{len(found):,} of {counted(proof.rows, proof.name)} ({len(found) / proof.rows:.0%}) {trouble}; at most {most:.0%} may."
         for trouble, found in troubles_of(proof, most).items()
     ]
 
@@ -153,15 +158,15 @@ def troubles_of(proof: Proof, most: float = MOST) -> dict[str, tuple[int, ...]]:
     return {trouble: found for trouble, found in troubles.items() if len(found) > most * proof.rows}
 
 
-def rows(found: Sequence[int]) -> str:
+def having(found: Sequence[int], name: str) -> str:
     """A number of rows as the beginning of a sentence.
 
-    >>> rows([4]), rows([4, 7])
+    >>> having([4], "row"), having([4, 7], "row")
     ('1 row has', '2 rows have')
     """
-    return f"{count(found)} {'has' if len(found) == 1 else 'have'}"
+    return f"{counted(len(found), name)} {'has' if len(found) == 1 else 'have'}"
 
 
-def count(found: Sequence[int]) -> str:
+def counted(count: int, name: str) -> str:
     """A number of rows in words."""
-    return "1 row" if len(found) == 1 else f"{len(found):,} rows"
+    return f"{count:,} {name}{'' if count == 1 else 's'}"

@@ -1,7 +1,7 @@
 """The body of a model folder, in its own class of transformers: the only place that opens one."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -26,6 +26,8 @@ MORE_TENSORS, SPARE_TENSORS = 4, 1_000
 MORE_NUMBERS, SPARE_NUMBERS = 3, 50_000_000
 """A model may have so many numbers for each one on disk, where tied weights are stored once; and so many more, for tables of
 positions, which are not stored."""
+OUTPUT_LAYER = "lm_head.weight"
+"""The name that most language models give the layer from states to tokens."""
 PARTS_A_TENSOR = 10
 """The most modules that a model may have for each of its tensors."""
 
@@ -61,6 +63,8 @@ def own_class(
     tuned: whether it answers already, as a decoder may from its last token, and is not to be tuned here.
     """
     config = folder_config(folder, labels, body_dropout)
+    if config.pad_token_id is None:  # Such a class fails at two rows, in words that name no remedy.
+        last_linear(skeleton_of(folder, auto_class, config), labels, folder, tuned)
     body = pretrained(folder, auto_class, config)
     name, last = last_linear(body, labels, folder, tuned)
     body.set_submodule(name, nn.Identity())
@@ -125,7 +129,7 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
         model, info = type(skeleton).from_pretrained(
             None,
             config=config if isinstance(config, type(skeleton).config_class) else skeleton.config,
-            state_dict=read_weights(folder.weights),
+            state_dict=with_embeddings(read_weights(folder.weights), skeleton),
             dtype=torch.float32,
             # Plain products beat torch's fused CPU attention, whose backward is slow at these lengths (docs/recipes.md).
             attn_implementation=attention,
@@ -141,6 +145,21 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
         if attention == "eager":
             use_short_attention(model, lambda: first_tensor(model(**few_tokens(model.config))))
     return model
+
+
+def with_embeddings(weights: Mapping[str, torch.Tensor], skeleton: Any) -> dict[str, torch.Tensor]:
+    """Weights whose table of tokens stands under the output layer's name alone, as both are tied, with that table under its own:
+    a class without that layer looks for no other."""
+    found = dict(weights)
+    if OUTPUT_LAYER not in found or not getattr(skeleton.config, "tie_word_embeddings", False):
+        return found
+    table, tied = skeleton.get_input_embeddings(), found[OUTPUT_LAYER]
+    prefix = f"{skeleton.base_model_prefix}."
+    name = next(name for name, weight in skeleton.named_parameters() if weight is table.weight)
+    spellings = {name.removeprefix(prefix), prefix + name.removeprefix(prefix)}
+    if not spellings & found.keys() and tied.shape == table.weight.shape:
+        found[prefix + name.removeprefix(prefix)] = tied
+    return found
 
 
 def skeleton_of(folder: Folder, auto_class: str, config: Any) -> Any:

@@ -91,16 +91,18 @@ class Conversations:
         way: str,
         learnt: Learnt = "answers",
         scored: bool = False,
+        name: str = "row",
     ) -> tuple[Sequences, Long]:
         """Conversations as token numbers. What is longer than the model reads is cut at its end, where `way` is `cut`.
 
         scored: whether they get a score as a whole: then they are read to the end of what the template writes, and no token of
-        them is learnt.  Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or
-        more teach nothing.
+        them is learnt.  name: what a conversation is called where it is told of.
+
+        Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or more teach nothing.
         """
         prompts = self.lengths_of_prompts(rows)
         rendered = self.rendered(rows, learnt)
-        return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt, scored))
+        return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt, scored, name))
 
     def pairs(
         self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str, scored: bool = False
@@ -109,7 +111,7 @@ class Conversations:
         flat = [one for row in rows for one in row]
         first = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
         try:
-            found, long = self.examples(flat, np.zeros(len(flat)), way, "last", scored)
+            found, long = self.examples(flat, np.zeros(len(flat)), way, "last", scored, "conversation")
         except RowsError as error:
             own = np.searchsorted(first, error.rows, side="right") - 1
             raise RowsError(error.said, list(dict.fromkeys(own.tolist())), error.remedy) from error
@@ -192,7 +194,7 @@ class Conversations:
     ) -> tuple[Sequences, Long]:
         """Rendered rows side by side, once it is proved that they teach something. prompts: (rows,) tokens before the answers."""
         answered = [at for at, row in enumerate(rows) if row.answer is not None]
-        proof = prove([rendered[at] for at in answered], self.renderer.end, self.limit)
+        proof = prove([rendered[at] for at in answered], self.renderer.end, self.limit, way.name)
         if answered:
             refuse_nothing_learnt(proof)
         lengths = np.array([len(one.ids) for one in rendered], np.int64)
@@ -303,3 +305,5 @@ class Way:
     """Which tokens are learnt."""
     scored: bool = False
     """Whether rows get a score as a whole, and none of their tokens is learnt."""
+    name: str = "row"
+    """What they are called where they are told of."""

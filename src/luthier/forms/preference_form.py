@@ -98,8 +98,8 @@ class PreferenceForm(Form):
             return found
         if COMPLETION not in table.names:
             raise DataError(
-                f"{table.files[0]}: this model gives answers a score, and there is no column {COMPLETION!r} that holds them. Call "
-                f"the column of answers so. Columns: {listing(table.names, most=20)}."
+                f"{table.files[0]}: this model gives answers a score, and there is no column {COMPLETION!r} that holds them. "
+                f"Call the column of answers so. Columns: {listing(table.names, most=20)}."
             )
         return {**found, COMPLETION: COMPLETION}
 

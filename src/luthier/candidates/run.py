@@ -127,6 +127,11 @@ class Run:
         """The candidates that may be kept, from cheap to dear."""
         return [one for one in self.candidates if one.weights is not None]
 
+    @property
+    def untouched(self) -> Fitted | None:
+        """What a model that writes is as it came; None of others, which answer nothing before they have learnt."""
+        return next((one for one in self.candidates if one.name == "untouched"), None)
+
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets
 

@@ -26,6 +26,8 @@ AROUND = 4
 """Tokens at the end of a row, at the most, that no state is computed of where it stands alone."""
 TRIED_ON = 16
 """Validation rows on which prompts are compared, at the most."""
+SHARE_OF_BUDGET = 0.5
+"""Of a budget of time all that comes before training takes at the most."""
 COUNTED = 500
 """Rows of a part whose prompts are made to be counted, at the most."""
 
@@ -65,6 +67,8 @@ class Prompted:
     score: float
     """What that comes to on a few validation rows."""
     loss: float
+    seconds: float
+    """What these few rows took."""
 
 
 class FewExamplesCandidate(Candidate):
@@ -88,6 +92,16 @@ class FewExamplesCandidate(Candidate):
             f"{len(tried)} prompts with examples were compared on {len(few):,} validation rows; the best has {len(best.rows)}.",
             run.clock(),
         )
+        asked = sum(len(run.ready.examples[part]) for part in ANSWERED)
+        budget, needed = run.plan.budget_seconds, best.seconds * asked / max(1, len(few))
+        if budget is not None and run.clock() + needed > SHARE_OF_BUDGET * budget:
+            yield Noted(
+                f"{self.name} is left out: {asked:,} rows with examples before each would take up to {needed:,.0f} s of a "
+                f"budget of {budget:,.0f} s, half of which is left to training.",
+                run.clock(),
+                warning=True,
+            )
+            return None
 
         def answer(part: str) -> Outputs:
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
@@ -103,10 +117,11 @@ class FewExamplesCandidate(Candidate):
         """What some examples come to on a few validation rows."""
         if run.stop():
             raise run.interrupted()
+        begin = run.clock()
         examples = prompted(run.ready, "valid", rows, few)
         outputs = run.task.infer(run.ready.model, examples, run.ready.device)
         score = run.task.score(run.task.answer(outputs, Calibration(), examples), examples.targets)
-        return Prompted(rows, score, run.task.mean_loss(outputs, examples))
+        return Prompted(rows, score, run.task.mean_loss(outputs, examples), run.clock() - begin)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         """Which prompt is best shows only when it is tried: seconds half way between those of the shortest and of the longest one

@@ -92,6 +92,8 @@ class Ending:
     """Whether somebody wants it to stop, and to go on later."""
     ceiling: float = math.inf
     """The goodness (`Task.goodness`) of a validation score from which on no better one is looked for."""
+    lonely: bool = False
+    """Whether there is no other model to hand back: one that was never validated is, before it ends."""
 
 
 OF_ITSELF = Ending()
@@ -205,7 +207,7 @@ def train(
         halted = ""
         if state.step < steps:
             halted = "interrupted" if ending.stop() else ending.over()
-        if state.step in marks or (halted not in ("", "interrupted") and state.best):
+        if state.step in marks or (halted not in ("", "interrupted") and (state.best or ending.lonely)):
             with state.weights.averaged():
                 score, valid_loss = lesson.validate()
                 best = state.remember(task.goodness(score), valid_loss)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 
 from luthier.candidates.pool import pool_of
-from luthier.candidates.run import HELD_OUT, Run
+from luthier.candidates.run import ANSWERED, HELD_OUT, Run
 from luthier.candidates.tuned.prefixes import SCORED
 
 WRITING = 5.0
@@ -20,8 +20,10 @@ class Budget:
     def __init__(self, run: Run, validations: int = 0) -> None:
         """validations: how often the validation rows are answered after training, beside being scored."""
         self.run, self.validations = run, validations
-        self.longest = 0.0
+        self.longest = answering_seconds(run)
         """Seconds of a validation."""
+        self.first = not run.learnt
+        """Whether time is to be left for a first validation, without which there would be no model."""
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
@@ -29,6 +31,7 @@ class Budget:
         begin = self.run.clock()
         yield
         self.longest = max(self.longest, self.run.clock() - begin)
+        self.first = False
 
     def over(self) -> str:
         """Why training is to end where it is, as `Stopped` tells it; empty: it goes on."""
@@ -47,6 +50,13 @@ class Budget:
         read = rows if run.mode.writes_model else held
         frozen = run.watch.took["features"] * read / max(1, rows + (0 if pool is None else len(pool)))
         scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
-        scoring += self.validations * self.longest
+        scoring += (self.validations + self.first) * self.longest
         writing = WRITING if run.mode.writes_model else WRITING_OF_TRIAL
         return run.plan.budget_seconds - scoring - writing
+
+
+def answering_seconds(run: Run) -> float:
+    """Seconds in which the model as it came answered the validation rows; 0 where it did not."""
+    counts = {part: len(run.ready.examples[part]) for part in ANSWERED}
+    seconds = 0.0 if run.untouched is None else run.untouched.seconds
+    return seconds * counts["valid"] / max(1, sum(counts.values()))

@@ -214,7 +214,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             weighted(ready), ready.examples["train"], validate, seed, groups,
             beside=None if distilled is None else distilled.loss, replay=replay_of(ready),
         )  # fmt: skip
-        ending = Ending(budget.over, run.stop, ceiling(run))
+        ending = Ending(budget.over, run.stop, ceiling(run), lonely=not run.learnt)
         for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,

@@ -96,7 +96,7 @@ def learn_verified(
 
 def nothing_passes(run: Run, found: Round) -> str:
     """What to tell where a model has nothing to learn from: how good it is, and what else there is to do."""
-    untouched = next((one for one in run.candidates if one.name == "untouched"), None)
+    untouched = run.untouched
     score = (
         ""
         if untouched is None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from command import Ended, luthier
 from luthier.folder.model_folder import load
@@ -57,6 +58,21 @@ def with_template(here: Path, decoder: Path) -> Callable[[str], Path]:
         folder = Path("other")
         shutil.copytree(decoder, folder)
         (folder / "chat_template.jinja").write_text(template)
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def with_settings(here: Path, decoder: Path) -> Callable[..., Path]:
+    """The tiny llama with other values in one of its files."""
+
+    def made(file: str, **values: object) -> Path:
+        folder = Path("other")
+        shutil.copytree(decoder, folder, dirs_exist_ok=True)
+        path = folder / file
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(known | values))
         return folder
 
     return made
@@ -162,6 +178,22 @@ def test_predict_answers_a_prompt_longer_than_the_model_reads_with_null(here: Pa
 # What ends at once
 
 
+def test_a_reward_model_asks_for_the_answers_that_it_is_to_score(here: Path, decoder: Path) -> None:
+    pairs = [
+        {"prompt": row["messages"][0]["content"], "chosen": "amber", "rejected": "no"} for row in talks(40)
+    ]
+    data = write_rows(Path("a.jsonl"), pairs)
+    assert luthier("tune", data, "--model", decoder, "--objective", "reward", *QUICK).code == 0
+
+    ended = luthier("predict", "run", data)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "a.jsonl: this model gives answers a score, and there is no column 'completion' that holds them. Call the column of "
+        "answers so. Columns: 'prompt', 'chosen', 'rejected'.\n"
+    )
+
+
 def test_prompts_that_leave_no_token_to_learn_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal([talk(f"{number} {LONG}", f"amber {number}") for number in range(40)]) == (
         "All tokens are masked: none of the 10,240 would be learnt. All 310 tokens of answers stand behind the 256 tokens that "
@@ -213,6 +245,78 @@ def test_a_template_that_is_of_no_use_is_refused_with_the_name_of_its_folder(
     template, said = TEMPLATES[case]
 
     assert refusal(talks(40), with_template(template)) == f"other: {said}"
+
+
+@pytest.mark.parametrize("template", [5, True, {"default": 5}], ids=str)
+def test_a_template_that_is_no_text_is_refused_by_its_key(
+    template: object, refusal: Callable[..., str], with_settings: Callable[..., Path]
+) -> None:
+    other = with_settings("tokenizer_config.json", chat_template=template)
+    (other / "chat_template.jinja").unlink()
+
+    assert refusal(talks(40), other) == (
+        f"other: chat_template of tokenizer_config.json is {template!r}, and a template is a text, or an object of texts by "
+        "name. Correct it in the model's folder, or take the key out: a default template is used then."
+    )
+
+
+@pytest.mark.parametrize("end", ["2", -1, 99_999, True, [2, "2"]], ids=str)
+def test_an_end_that_is_no_number_of_a_token_is_refused_by_its_key(
+    end: Any, refusal: Callable[..., str], with_settings: Callable[..., Path]
+) -> None:
+    other = with_settings("generation_config.json", eos_token_id=end)
+    wrong = end[-1] if isinstance(end, list) else end
+
+    said = refusal(talks(40), other)
+
+    assert said.startswith(
+        f"other/generation_config.json: eos_token_id is {end!r}, and {wrong!r} is no number of a token from 0 to "
+    )
+    assert said.endswith("Write the number of the token that ends an answer there, or take the key out.")
+
+
+def test_judged_answers_of_one_kind_teach_nothing(refusal: Callable[..., str]) -> None:
+    judged = [{"prompt": f"Say it {at} times.", "completion": f"it {at}", "label": True} for at in range(40)]
+
+    assert refusal(judged) == (
+        "a.jsonl: none of the 28 training rows have a bad answer. Good answers are learnt in contrast to bad ones, and a score "
+        "is how often a good one has the higher reward. Add rows that have a bad answer, or name rows of both kinds to test and "
+        "to validate on (--test FILE, --valid FILE)."
+    )
+    one = [{**row, "label": at > 0} for at, row in enumerate(judged)]
+    assert "rows have a bad answer. Good answers are learnt in contrast to bad ones" in refusal(one)
+
+
+def test_a_column_that_conversations_do_not_have_is_refused_by_its_flag(refusal: Callable[..., str]) -> None:
+    said = refusal(talks(40), "nowhere", "--text", "messages")
+
+    assert said.startswith(
+        "--text messages: a.jsonl is for chat, as column 'messages' holds conversations, and chat has no such column"
+    )
+    assert said.endswith("Leave it out, or name the task with --task.")
+
+
+def test_rows_of_neither_two_answers_nor_a_judgement_are_told_of_both(refusal: Callable[..., str]) -> None:
+    rows = [{"prompt": f"Say it {at}.", "better": "it", "worse": "no"} for at in range(40)]
+
+    said = refusal(rows, "nowhere", "--task", "preference")
+
+    assert said.endswith(
+        "Name them with --column chosen=NAME --column rejected=NAME, or with --label NAME. Columns: 'prompt', 'better', 'worse'."
+    )
+
+
+def test_plan_refuses_a_warm_up_as_tune_does(here: Path, decoder: Path) -> None:
+    data = write_rows(Path("a.jsonl"), talks(40))
+
+    said = [
+        luthier(command, data, "--model", decoder, "--warm-up", "nowhere.jsonl")
+        for command in ("plan", "tune")
+    ]
+
+    assert {(one.code, one.err) for one in said} == {
+        (2, "data.warm_up: no effect with chat; only question-answering warms up. Leave it out.\n")
+    }
 
 
 def test_roles_that_do_not_alternate_where_the_template_wants_it_are_told_by_their_rows(
@@ -268,6 +372,36 @@ def test_a_decoder_classifies_texts_once_its_pooling_is_named(
     )
     assert luthier("tune", "a.jsonl", "--model", decoder, "--pooling", "mean", *QUICK).code == 0
     assert len(load("run").predict(["Say amber."]).labels) == 1
+
+
+def test_a_decoder_without_a_padding_token_is_told_of_pooling_too(
+    refusal: Callable[..., str], with_settings: Callable[..., Path]
+) -> None:
+    rows = [
+        {"text": row["messages"][0]["content"], "label": "ab"[at % 2]} for at, row in enumerate(talks(40))
+    ]
+
+    assert refusal(rows, with_settings("config.json", pad_token_id=None)).endswith("Use --pooling mean.")
+
+
+def test_a_table_of_tokens_that_is_stored_as_the_output_layer_is_found(here: Path, decoder: Path) -> None:
+    other = Path("other")
+    shutil.copytree(decoder, other)
+    weights = load_file(decoder / "model.safetensors")
+    weights["lm_head.weight"] = weights.pop("model.embed_tokens.weight")
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    rows = [
+        {"text": row["messages"][0]["content"], "label": "ab"[at % 2]} for at, row in enumerate(talks(40))
+    ]
+    data = write_rows(Path("a.jsonl"), rows)
+
+    said = []
+    for model, out in ((decoder, "run"), (other, "again")):
+        ended = luthier("tune", data, "--model", model, "--pooling", "mean", *QUICK[:-2], "--out", out)
+        assert ended.code == 0, ended.err
+        said.append(load(out).predict(["Say amber.", "Say dune."]).lines())
+
+    assert said[0] == said[1]
 
 
 GGUF: dict[str, tuple[dict[str, Any], Callable[[bytes], bytes], str]] = {

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from command import luthier
 from kills import run
 from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences
+from luthier.candidates import untouched
+from luthier.candidates.tuned.budget import Budget
 from luthier.errors import DataError, WorldError
 from luthier.events import Noted
 from luthier.folder.model_folder import ModelFolder, load
@@ -325,3 +328,57 @@ def test_a_full_disk_ends_a_run_with_what_to_do_and_the_run_goes_on(
 
 def no_space(*given: Any, **named: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_answer_may_be_as_long_as_the_longest_that_is_learnt_wherever_it_stands(tmp_path: Path) -> None:
+    long = " ".join(["amber birch cedar"] * 5)
+    rows = [
+        {
+            "messages": [
+                turn("user", f"Say it {at}."),
+                turn("assistant", long),
+                turn("user", "And?"),
+                turn("assistant", "no"),
+            ]
+        }
+        for at in range(40)
+    ]
+    data = write_rows(tmp_path / "a.jsonl", rows)
+
+    run(plan_of_chat(data, chatting(tmp_path / "llama"), tmp_path / "run"))
+
+    settings = json.loads((tmp_path / "run/model/generation_config.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run/model")
+    assert settings["max_new_tokens"] > len(tokenizer(long)["input_ids"])
+
+
+def test_time_that_ends_before_the_first_validation_still_gives_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Budget, "over", lambda budget: "budget")
+    data, model = write_rows(tmp_path / "a.jsonl", talks(60)), chatting(tmp_path / "llama")
+
+    run(plan_of_chat(data, model, tmp_path / "run", **{"run.budget": "1h"}))
+
+    learnt = json.loads((tmp_path / "run/scorecard.json").read_text())["tuning"]["tuned"]
+    assert (learnt["steps"], learnt["best_step"], learnt["why"]) == (1, 1, "budget")
+
+
+def test_examples_in_the_prompt_take_at_most_half_of_a_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(untouched, "SHARE_OF_BUDGET", 0.0)
+    data, model = (
+        write_rows(tmp_path / "a.jsonl", talks(60)),
+        chatting(tmp_path / "llama", max_position_embeddings=512),
+    )
+
+    events = run(plan_of_chat(data, model, tmp_path / "run", **{"run.budget": "1h"}))
+
+    told = [
+        event.text for event in events if isinstance(event, Noted) and event.text.startswith("few-examples")
+    ]
+    assert len(told) == 1
+    assert "of a budget of 3,600 s, half of which is left to training." in told[0]
+    candidates = json.loads((tmp_path / "run/scorecard.json").read_text())["candidates"]
+    assert [one["name"] for one in candidates] == ["untouched", "tuned"]

@@ -218,6 +218,10 @@ def test_a_default_template_writes_tools_calls_and_results(name: str) -> None:
     rendered, text = renderer.training(asked), renderer.text(asked)
 
     assert rendered.remarks == ()
+    alone = renderer.tokenizer.apply_chat_template(
+        list(asked.turns), tools=[tool], chat_template=renderer.template.text, tokenize=False
+    )
+    assert "None" not in alone
     assert '"parameters": {}' in text
     assert '{"name": "weather", "arguments": {"city": "Ulm"}}' in text
     assert "Dry." in text

@@ -44,6 +44,8 @@ class Round:
     """Prompts of which no answer passed."""
     all: int
     """Prompts of which all did."""
+    empty: float = 0.0
+    """Share of all answers in which nothing stands, as they had not ended when they were as long as they may be."""
 
     @property
     def teaches(self) -> bool:
@@ -102,10 +104,15 @@ def nothing_passes(run: Run, found: Round) -> str:
         if untouched is None
         else f" It has {run.task.metric} {untouched.scores['valid'].value:.3f} on validation."
     )
+    empty = (
+        f" {found.empty:.0%} of the answers are empty, or had not ended when they were as long as they may be (--max-tokens)."
+        if found.empty
+        else ""
+    )
     return (
         f"--verify: none of the answers that the model wrote to {len(found.kept):,} prompts passes, so it has nothing to learn "
-        f"from and stays as it was.{score} Leave --verify out, so that it learns from the right answers, or begin with a model "
-        "that has learnt some: --model RUN."
+        f"from and stays as it was.{empty}{score} Leave --verify out, so that it learns from the right answers, or begin with a "
+        "model that has learnt some: --model RUN."
     )
 
 
@@ -168,6 +175,7 @@ def round_of(how: Checkable, answers: Sequence[Sequence[str]], rights: Sequence[
         share=float(np.mean(passed)),
         none=sum(not any(own) for own in passed),
         all=sum(all(own) for own in passed),
+        empty=float(np.mean([not one for own in answers for one in own])),
     )
 
 

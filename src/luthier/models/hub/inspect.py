@@ -51,6 +51,7 @@ TOKENIZER = ReaderFiles(
     f"holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
     "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
 )
+NO_TEXTS = "is a model of images, and these rows are texts. Name a model of texts with --model."
 PROCESSOR = ReaderFiles(
     (IMAGE_PROCESSOR,),
     f"holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with --model, such as "
@@ -156,7 +157,8 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     for file in (root / other for other in MAY_NAME_CODE):
         refuse_custom_code(file, read_object(file))
     if not any((root / file).is_file() for file in files.names):
-        raise ModelError(f"{root}: {files.missing}")
+        of_images = files is TOKENIZER and (root / IMAGE_PROCESSOR).is_file()
+        raise ModelError(f"{root}: {NO_TEXTS if of_images else files.missing}")
     weights = weight_files(root)
     tensors = read_shapes(root, weights)
     pooling, max_tokens, lower_case = None, None, False

@@ -49,7 +49,7 @@ def test_a_row_without_text_is_found(tmp_path: Path) -> None:
             rows=({"file": "rows.csv", "row": 22, "text": "  "},),
             message="1 row has nothing in column 'text'. Left out.",
             matters="What is left out teaches nothing; many of them mean that a column was misread.",
-            mend="Fill them in, or delete them from the file (--fix empty).",
+            mend="Fill them in, or delete them from the file (luthier check --fix empty).",
         )
     }
 
@@ -127,7 +127,7 @@ def test_a_test_row_that_stands_in_the_training_rows_is_found(tmp_path: Path) ->
             rows=({"file": "test.csv", "row": 11, "text": CLEAN[5][0].upper()},),
             message="1 row of the 10 test rows also stands in the training data.",
             matters="Their answers are known, so the score is too good by up to their share.",
-            mend="Delete them from the training rows (--fix leaks) or from the test rows.",
+            mend="Delete them from the training rows (luthier check --fix leaks) or from the test rows.",
         )
     }
 

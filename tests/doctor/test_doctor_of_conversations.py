@@ -83,7 +83,7 @@ def test_more_than_a_tenth_of_rows_without_an_answer_stop_a_run(tmp_path: Path) 
     assert str(error.value) == (
         f"{tmp_path / 'a.jsonl'}: 7 rows of 57 would be left out: 7 with no answer. So many mostly mean that a column or a file "
         "was misread, and what is learnt is learnt from the rest alone. Look at these rows. Fill them in, name other columns "
-        "with --column ROLE=NAME, or delete them (--fix empty). --allow left-out goes on in spite of it."
+        "with --column ROLE=NAME, or delete them (luthier check --fix empty). --allow left-out goes on in spite of it."
     )
 
 

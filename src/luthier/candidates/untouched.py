@@ -27,7 +27,7 @@ AROUND = 4
 TRIED_ON = 16
 """Validation rows on which prompts are compared, at the most."""
 SHARE_OF_BUDGET = 0.5
-"""Of a budget of time all that comes before training takes at the most."""
+"""The share of a budget of time that all before training may take."""
 COUNTED = 500
 """Rows of a part whose prompts are made to be counted, at the most."""
 

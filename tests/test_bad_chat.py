@@ -306,6 +306,16 @@ def test_rows_of_neither_two_answers_nor_a_judgement_are_told_of_both(refusal: C
     )
 
 
+def test_questions_with_answers_of_their_own_may_be_for_a_language_model(refusal: Callable[..., str]) -> None:
+    rows = [
+        {"question": f"What is {at}?", "answer": f"It is the number {at} that we know."} for at in range(40)
+    ]
+
+    assert refusal(rows).endswith(
+        "If a language model is to write what it learns, from 'question', 'answer', name the task: --task chat."
+    )
+
+
 def test_plan_refuses_a_warm_up_as_tune_does(here: Path, decoder: Path) -> None:
     data = write_rows(Path("a.jsonl"), talks(40))
 

@@ -68,13 +68,31 @@ def guess_kind(
             return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
         return TASKS["pair-classification"], f"two texts, {texts}, and a label"
     own = layout.columns
-    guess = guess_text_and_label(table, asked["text"] or own.get("text"), asked["label"] or own.get("label"))
+    try:
+        guess = guess_text_and_label(
+            table, asked["text"] or own.get("text"), asked["label"] or own.get("label")
+        )
+    except DataError as error:
+        raise DataError(f"{error}{or_written(table)}") from None
     if asked["text"] is None and "text" not in own:
         refuse_two_texts(table, guess)
     label = guess.label
     if label in table.names and estimates(table, label, labels_per_row, decimal):
         return TASKS["regression"], f"numbers in {label!r}, of many values"
     return TASKS["text-classification"], "a text and a label"
+
+
+def or_written(table: Table) -> str:
+    """What else a table without labels may be for: columns that are named as what is asked and what is answered."""
+    chat = TASKS["chat"]
+    try:
+        found = chat.find(table, dict.fromkeys(chat.roles))
+    except DataError:
+        return ""
+    names = listing(found.columns.values())
+    return (
+        f" If a language model is to write what it learns, from {names}, name the task: --task {chat.name}."
+    )
 
 
 def estimates(table: Table, label: str, labels_per_row: str, decimal: str | None) -> bool:

@@ -63,9 +63,8 @@ def own_class(
     tuned: whether it answers already, as a decoder may from its last token, and is not to be tuned here.
     """
     config = folder_config(folder, labels, body_dropout)
-    if (
-        getattr(config, "pad_token_id", 0) is None
-    ):  # Such a class fails at two rows, in words that name no remedy.
+    # Without a token that pads, decoders' own class fails at two rows, in words that name no remedy.
+    if getattr(config, "pad_token_id", 0) is None:
         last_linear(skeleton_of(folder, auto_class, config), labels, folder, tuned)
     body = pretrained(folder, auto_class, config)
     name, last = last_linear(body, labels, folder, tuned)

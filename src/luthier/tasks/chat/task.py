@@ -94,7 +94,9 @@ class Chat(LikelihoodTask):
         assert isinstance(examples, Sequences), "conversations are sequences"
         if self.most is not None or not len(examples):
             return self
-        longest = max(int(examples.answers(np.arange(len(examples))).max()), examples.longest_learnt)
+        longest = int(examples.answers(np.arange(len(examples))).max())
+        if self.learnt == "answers":  # of which any may be the longest
+            longest = max(longest, examples.longest_learnt)
         return replace(self, most=max(FEWEST, round(ROOM * longest)))
 
     def asked(self, part: str, examples: Examples) -> Examples:

@@ -379,6 +379,8 @@ def test_training_ends_in_time_for_the_models_that_are_tried_after_it() -> None:
         ready=SimpleNamespace(
             unlabelled=None, examples={"valid": range(10), "calibration": range(1), "test": range(1)}
         ),
+        untouched=None,
+        learnt=["probe"],
     )
     budget = Budget(fake, validations=2)
     fake.clock = iter([0.0, 10.0]).__next__

@@ -450,6 +450,8 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
         ready=SimpleNamespace(
             unlabelled=None, examples={"valid": range(10), "calibration": range(10), "test": range(40)}
         ),
+        untouched=None,
+        learnt=["probe"],
     )
     budget = Budget(run)
     if not features:
@@ -464,6 +466,22 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     assert [over(64.0), over(66.0)] == ["", "budget"]
 
 
+def test_training_leaves_time_for_a_first_validation_where_there_is_no_other_model() -> None:
+    """100 s in all: 5 to write; the untouched model took 10 s for 50 rows: 2 for the ten of a validation, and 12 to score 60."""
+    run: Any = SimpleNamespace(
+        plan=SimpleNamespace(budget_seconds=100.0),
+        mode=Mode(),
+        watch=Watch(lambda: 0.0, took={"features": 0.0}),
+        ready=SimpleNamespace(
+            unlabelled=None, examples={"valid": range(10), "calibration": range(10), "test": range(40)}
+        ),
+        untouched=SimpleNamespace(seconds=10.0),
+        learnt=[],
+    )
+
+    assert Budget(run).end() == pytest.approx(81)
+
+
 @pytest.mark.parametrize("enough", [False, True])
 def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough: bool) -> None:
     run: Any = SimpleNamespace(
@@ -471,6 +489,8 @@ def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough:
         plan=SimpleNamespace(budget_seconds=None),
         ready=SimpleNamespace(examples={}),
         mode=Mode(enough=lambda: enough),
+        untouched=None,
+        learnt=[],
     )
 
     assert Budget(run).over() == ("enough" if enough else "")

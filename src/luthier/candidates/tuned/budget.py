@@ -57,6 +57,7 @@ class Budget:
 
 def answering_seconds(run: Run) -> float:
     """Seconds in which the model as it came answered the validation rows; 0 where it did not."""
+    if run.untouched is None:
+        return 0.0
     counts = {part: len(run.ready.examples[part]) for part in ANSWERED}
-    seconds = 0.0 if run.untouched is None else run.untouched.seconds
-    return seconds * counts["valid"] / max(1, sum(counts.values()))
+    return run.untouched.seconds * counts["valid"] / max(1, sum(counts.values()))

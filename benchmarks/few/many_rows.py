@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.harness.kept import completed, read_records, write_records
+from benchmarks.harness.kept import completed
 from benchmarks.harness.labelled import Row, read_labelled, write_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
@@ -166,18 +166,14 @@ def main() -> None:
     if asked.rows:
         print(section([measure(asked.rows, asked.data, asked.seed, [])]))
         return
-    sizes = [] if asked.table_only else asked.sizes
-    if asked.again:
-        write_records(
-            asked.cache, [one for one in read_records(asked.cache, Measured) if one.rows not in sizes]
-        )
     text = section(
         completed(
             asked.cache,
             Measured,
-            sizes,
+            [] if asked.table_only else asked.sizes,
             lambda one: one.rows,
             lambda size: [measure(size, asked.data, asked.seed, [])],
+            asked.again,
         )
     )
     print(text)

@@ -31,16 +31,20 @@ def completed(
     wanted: Iterable[Key],
     key: Callable[[Record], Key],
     measure: Callable[[Key], Sequence[Record]],
+    again: bool = False,
 ) -> list[Record]:
     """All records of a file, after what is wanted and not in it was measured, told and kept, one key at a time.
+
+    again: what is wanted is measured anew, and takes the place of what is known of it.
 
     Raises SystemExit where nothing is known then.
     """
     found = read_records(path, kind)
     for one in wanted:
-        if one in map(key, found):
+        if one in map(key, found) and not again:
             continue
-        found += measure(one)
+        measured = measure(one)
+        found = [*(other for other in found if key(other) != one), *measured]
         write_records(path, found)
         print(one, file=sys.stderr, flush=True)
     if not found:

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from budgets import run_within
 from kills import at_call, kill_in, outcome, run
 from luthier.candidates.keeping import sweep
 from luthier.candidates.keeping.forgetting import told_by_probe
 from luthier.candidates.keeping.panel import FEWEST, SHARE, drawn, panel_of, room_of
 from luthier.candidates.keeping.sweep import LOOKS, Tried, least_forgetful, within_noise, words_of
-from luthier.candidates.run import Mode, Watch
 from luthier.candidates.tuned import tuned
 from luthier.candidates.tuned.budget import Budget
 from luthier.errors import DataError, PlanError
@@ -372,16 +372,7 @@ def test_general_texts_are_refused_where_nothing_is_measured(
 
 def test_training_ends_in_time_for_the_models_that_are_tried_after_it() -> None:
     """100 s in all: 5 to write, 12 to score twelve rows of a second each, and two models that answer the ten validation rows."""
-    fake: Any = SimpleNamespace(
-        plan=SimpleNamespace(budget_seconds=100.0),
-        mode=Mode(),
-        watch=Watch(lambda: 0.0, took={"features": 0.0}),
-        ready=SimpleNamespace(
-            unlabelled=None, examples={"valid": range(10), "calibration": range(1), "test": range(1)}
-        ),
-        untouched=None,
-        learnt=["probe"],
-    )
+    fake = run_within(100.0, rows={"valid": 10, "calibration": 1, "test": 1})
     budget = Budget(fake, validations=2)
     fake.clock = iter([0.0, 10.0]).__next__
     with budget.timed():

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import luthier
-from luthier.candidates.run import Mode, Watch
+from budgets import run_within
+from luthier.candidates.run import Mode
 from luthier.candidates.tuned.budget import Budget
 from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated, Work
@@ -443,16 +444,7 @@ def test_python_takes_the_plans_fields_as_keywords(
 )
 def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     """100 s in all: 5 to write, and to score 30 seconds either way."""
-    run: Any = SimpleNamespace(
-        plan=SimpleNamespace(budget_seconds=100.0),
-        mode=Mode(),
-        watch=Watch(lambda: 0.0, took={"features": features}),
-        ready=SimpleNamespace(
-            unlabelled=None, examples={"valid": range(10), "calibration": range(10), "test": range(40)}
-        ),
-        untouched=None,
-        learnt=["probe"],
-    )
+    run = run_within(100.0, features=features, rows={"valid": 10, "calibration": 10, "test": 40})
     budget = Budget(run)
     if not features:
         run.clock = iter([10.0, 15.0]).__next__
@@ -468,29 +460,14 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
 
 def test_training_leaves_time_for_a_first_validation_where_there_is_no_other_model() -> None:
     """100 s in all: 5 to write; the untouched model took 10 s for 50 rows: 2 for the ten of a validation, and 12 to score 60."""
-    run: Any = SimpleNamespace(
-        plan=SimpleNamespace(budget_seconds=100.0),
-        mode=Mode(),
-        watch=Watch(lambda: 0.0, took={"features": 0.0}),
-        ready=SimpleNamespace(
-            unlabelled=None, examples={"valid": range(10), "calibration": range(10), "test": range(40)}
-        ),
-        untouched=SimpleNamespace(seconds=10.0),
-        learnt=[],
-    )
+    rows = {"valid": 10, "calibration": 10, "test": 40}
+    run = run_within(100.0, rows=rows, untouched=SimpleNamespace(seconds=10.0), learnt=[])
 
     assert Budget(run).end() == pytest.approx(81)
 
 
 @pytest.mark.parametrize("enough", [False, True])
 def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough: bool) -> None:
-    run: Any = SimpleNamespace(
-        clock=lambda: 1e9,
-        plan=SimpleNamespace(budget_seconds=None),
-        ready=SimpleNamespace(examples={}),
-        mode=Mode(enough=lambda: enough),
-        untouched=None,
-        learnt=[],
-    )
+    run = run_within(None, clock=lambda: 1e9, mode=Mode(enough=lambda: enough))
 
     assert Budget(run).over() == ("enough" if enough else "")

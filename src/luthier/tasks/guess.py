@@ -132,9 +132,8 @@ def writing_kind(asked: Mapping[str, str | None]) -> tuple[Kind, str] | None:
 def refuse_conversations(table: Table, asked: Mapping[str, str | None]) -> None:
     """Rows that one task alone learns from are told by what they are, where a column is named that this task does not have."""
     for kind in TASKS.values():
-        why = kind.claims(table) if kind.claims is not None else None
         strange = [role for role, name in asked.items() if name is not None and role not in kind.roles]
-        if why is not None and strange:
+        if strange and kind.claims is not None and (why := kind.claims(table)) is not None:
             raise DataError(
                 f"{column_flag(strange[0], asked[strange[0]])}: {table.files[0]} is for {kind.name}, as {why}, and {kind.name} "
                 f"has no such column; its columns are {', '.join(map(column_flag, kind.roles))}. Leave it out, or name the task "

@@ -18,6 +18,7 @@ A message says what was found, where (file, row, column, key), what was expected
 """
 
 import difflib
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -143,6 +144,33 @@ def last_line(error: BaseException) -> str:
 
 LONGEST_NAME = 80
 """Characters of a name in a list of them, at the most."""
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def spelt(name: str) -> str:
+    """A name between quotes as a shell gives it back, for a remedy that is to be copied.
+
+    >>> print(spelt("title,body"), spelt("it's $(date)"))
+    'title,body' 'it'"'"'s $(date)'
+    """
+    return f"'{name}'" if name.isprintable() and "'" not in name else shlex.quote(name)
+
+
+def shorten(value: str, most: int = 80) -> str:
+    """The beginning of a value, for a message.
+
+    >>> shorten("a very long value", most=6)
+    'a very…'
+    """
+    return value if len(value) <= most else f"{value[:most]}…"
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.problems import spelt
-from luthier.errors import listing
+from luthier.errors import listing, spelt
 
 
 def text_columns(evidence: Evidence) -> Iterator[Finding]:

@@ -11,9 +11,8 @@ from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import AMOUNTS, holds_amounts
 from luthier.data.known_names import LABEL_NAMES, NEVER_LABELS, SCORE_NAMES, SURE_TEXT_NAMES, TEXT_NAMES
 from luthier.data.marks import TICKED, marking_of
-from luthier.data.problems import shorten, spelt
 from luthier.data.table import Table
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, listing, shorten, spelt
 
 LONGEST_LABEL = 60
 """The most characters of labels, on average: longer values that repeat are texts that occur more than once."""

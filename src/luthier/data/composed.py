@@ -7,9 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.marks import MISSING, Marking, marking_of
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, listing, shorten
 
 COMMA = ","
 """The sign between the names of several columns that are read as one, as in `title,body`."""

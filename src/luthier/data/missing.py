@@ -9,9 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
-from luthier.errors import listing
+from luthier.errors import counted, listing, shorten
 
 CERTAIN = (
     *(

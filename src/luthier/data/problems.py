@@ -1,6 +1,5 @@
-"""Problems with rows, in few words: how many there are, the first few, and no more of a value than fits a line."""
+"""Problems with rows, in few words: how many there are, and the first few."""
 
-import shlex
 from dataclasses import dataclass, field
 
 SHOWN = 8
@@ -35,30 +34,3 @@ class Problems:
             if self.count > 1
             else "".join(self.first)
         )
-
-
-def counted(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> counted(1, "row"), counted(2000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def spelt(name: str) -> str:
-    """A name between quotes as a shell gives it back, for a remedy that is to be copied.
-
-    >>> print(spelt("title,body"), spelt("it's $(date)"))
-    'title,body' 'it'"'"'s $(date)'
-    """
-    return f"'{name}'" if name.isprintable() and "'" not in name else shlex.quote(name)
-
-
-def shorten(value: str, most: int = 80) -> str:
-    """The beginning of a value, for a message.
-
-    >>> shorten("a very long value", most=6)
-    'a very…'
-    """
-    return value if len(value) <= most else f"{value[:most]}…"

@@ -12,9 +12,8 @@ import pyarrow as pa
 from luthier.arrays import Ints
 from luthier.data.column_names import HUMP, normal, words_of_name
 from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, listing, shorten
 
 NAMES = (
     *("split", "splits", "data_split", "dataset_split", "split_name", "set", "subset", "partition", "part"),

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 MARKS = {"IOB2": "BI", "IOB1": "BI", "IO": "I", "BIOES": "BIES", "BILOU": "BILU"}
 """The marks of each scheme; of the last two: begin, go on, last word, only word."""

@@ -17,9 +17,8 @@ from luthier.data.columns import (
 )
 from luthier.data.known_names import LABEL_NAMES, SCORE_NAMES, TEXT_NAMES
 from luthier.data.pair_names import paired
-from luthier.data.problems import spelt
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, spelt
 
 PAIR_NAMES = (
     *(

@@ -12,12 +12,11 @@ from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
 from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.missing import without_marks
-from luthier.data.problems import counted
 from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.doctor.suggested_lists import as_csv, as_tasks, found_from, refuse_filled_in
 from luthier.doctor.unlabelled import Pool, not_yet_labelled, pool_of, texts_of
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.forms.form import Form

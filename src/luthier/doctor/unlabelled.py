@@ -11,9 +11,9 @@ import numpy as np
 
 from luthier.arrays import Ints
 from luthier.data.images.source import ImageSource
-from luthier.data.problems import counted
 from luthier.data.split import key_of
 from luthier.data.table import Table
+from luthier.errors import counted
 from luthier.forms.form import Columns, Form
 from luthier.plan.plan import Plan
 from luthier.prepare.unlabelled import MOST_ROWS, free_table

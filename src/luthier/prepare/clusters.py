@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Ints
-from luthier.data.problems import counted
 from luthier.data.split import Split, joined_groups
+from luthier.errors import counted
 from luthier.tasks.kind import Understood
 
 COPIES = "copies of one row"

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from luthier.data.problems import Problems, counted
+from luthier.data.problems import Problems
 from luthier.data.split import Split
+from luthier.errors import counted
 from luthier.tasks.kind import Understood
 
 FIRM = 200

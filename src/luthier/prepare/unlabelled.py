@@ -15,11 +15,10 @@ from luthier.data.images.facts import ImageFacts, image_facts, looks
 from luthier.data.images.shards import holds_shards, shards_for
 from luthier.data.images.source import ImageSource
 from luthier.data.missing import without_marks
-from luthier.data.problems import shorten
 from luthier.data.read import read
 from luthier.data.split import Split
 from luthier.data.table import Table
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, listing, shorten
 from luthier.forms.form import Columns, Form
 from luthier.hashes import hash_json
 from luthier.plan.plan import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 LABELS_SHOWN = 8
 COLUMNS_SHOWN = 12

@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luthier.data.problems import counted
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, counted, did_you_mean, listing
 from luthier.tasks.baselines import readable
 
 EMPTY_NAME = re.compile(

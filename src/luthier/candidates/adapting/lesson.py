@@ -9,7 +9,7 @@ from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.batches.order import steps_per_epoch
-from luthier.data.problems import counted
+from luthier.errors import counted
 from luthier.forms import FORMS
 from luthier.forms.form import Variety
 from luthier.models.headed import HeadedModel

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.data.problems import counted, shorten
+from luthier.errors import counted, shorten
 
 NEAR_CHARACTERS = 16
 """An answer at most so many characters from its start is "a few characters beside" it."""

@@ -12,9 +12,8 @@ from luthier.data.annotations.cells import is_text, objects, replaced, without
 from luthier.data.annotations.setting_aside import with_set_aside
 from luthier.data.annotations.spans import holds_spans
 from luthier.data.annotations.telling import named, noted, remade
-from luthier.data.problems import counted
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing
 
 STATES = {"completed", "pending", "discarded"}
 """The states that a record can have."""

@@ -18,10 +18,10 @@ import pyarrow as pa
 from luthier.data.annotations.span_places import AS_IS, Places, RawSpan, find_reading
 from luthier.data.annotations.spans import SPANS
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems
 from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 DEEPEST = 4
 """The most levels of folders that are looked through."""

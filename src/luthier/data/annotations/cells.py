@@ -9,9 +9,8 @@ import pyarrow as pa
 from luthier.data.annotations.literals import literal, looks_like_literal
 from luthier.data.formats.json_rows import FAULT
 from luthier.data.formats.json_types import Clash, Unwieldy, to_arrow, type_of
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 SNIFFED = 200
 """How many values that are not empty are looked at before all are read."""

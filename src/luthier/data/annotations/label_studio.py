@@ -24,9 +24,8 @@ from luthier.data.annotations.cells import (
 )
 from luthier.data.annotations.setting_aside import with_set_aside
 from luthier.data.annotations.telling import named, noted, remade
-from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing, shorten
 
 ANNOTATIONS = ("annotations", "completions")
 """Keys of a task's annotations; the second is that of versions before 1.0."""

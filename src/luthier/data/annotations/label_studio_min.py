@@ -20,8 +20,8 @@ from luthier.data.annotations.spans import holds_spans
 from luthier.data.annotations.telling import named, noted, remade
 from luthier.data.column_names import normal
 from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
-from luthier.data.problems import counted
 from luthier.data.table import Table
+from luthier.errors import counted
 
 MARKS = ("annotator", "annotation_id", "lead_time", "created_at", "updated_at")
 """Columns that the tool itself writes; an export has at least three of them."""

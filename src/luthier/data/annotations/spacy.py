@@ -8,9 +8,8 @@ import pyarrow as pa
 from luthier.data.annotations.cells import field_type, head, is_nested, objects, replaced, sniffed, without
 from luthier.data.annotations.expanding import expanded
 from luthier.data.annotations.telling import named, remade
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 LIKELY = 0.5
 """A row has a category when the category's number is above this."""

@@ -12,9 +12,8 @@ from luthier.data.annotations.span_places import AS_IS, Places, RawSpan, Reading
 from luthier.data.annotations.telling import named, noted, remade
 from luthier.data.column_names import normal
 from luthier.data.known_names import TEXT_NAMES
-from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 SPANS = pa.list_(pa.struct({"start": pa.int64(), "end": pa.int64(), "label": pa.string()}))
 """The type that a column of spans is brought to."""

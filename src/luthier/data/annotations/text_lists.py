@@ -11,9 +11,8 @@ from luthier.data.annotations.telling import named, noted, remade
 from luthier.data.column_facts import reads_like_text
 from luthier.data.column_names import normal
 from luthier.data.known_names import LABEL_NAMES, SCORE_NAMES
-from luthier.data.problems import counted
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 
 LIST_NAMES = (
     "texts",

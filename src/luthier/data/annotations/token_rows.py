@@ -15,10 +15,9 @@ from luthier.data.annotations.cells import filled, head, is_nested, is_text, rep
 from luthier.data.annotations.expanding import expanded
 from luthier.data.annotations.telling import named, noted
 from luthier.data.column_names import normal
-from luthier.data.problems import counted
 from luthier.data.table import Table
 from luthier.data.tags import parts
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 
 WORDS = pa.list_(pa.string())
 TAG_NAMES = (

@@ -9,9 +9,8 @@ from luthier.data.annotations.cells import field_type, lists_in, replaced, sniff
 from luthier.data.annotations.span_places import FEWEST, RawSpan
 from luthier.data.annotations.spans import all_spans, holds_spans, preferred, shares_of_fit, text_of_spans
 from luthier.data.annotations.telling import named, noted, remade
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 WORD_NAMES = ("tokens", "words", "tokenized_text", "token", "sentence", "sentences", "text", "tokenized")
 WORDS = pa.list_(pa.string())

@@ -27,9 +27,8 @@ from luthier.data.conversations.turns import (
     turns_of,
 )
 from luthier.data.formats.as_written import AS_WRITTEN
-from luthier.data.problems import counted
 from luthier.data.table import Table
-from luthier.errors import listing
+from luthier.errors import counted, listing
 
 ANSWERS = (*COMPLETION_NAMES, *CHOSEN_NAMES, *REJECTED_NAMES)
 """Columns in which a text among turns is the assistant's."""

@@ -19,8 +19,7 @@ from luthier.data.conversations.reading import (
 from luthier.data.conversations.speakers import USER
 from luthier.data.conversations.tools import NoTool, tools_of
 from luthier.data.conversations.turns import Seen, Turns, turns_of
-from luthier.data.problems import shorten
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 EXPECTED = "Expected a text, a list of turns such as {'role': 'user', 'content': …}, or an object with `messages` or `prompt`."
 OTHERS = ("conversations", "instruction")

@@ -28,8 +28,8 @@ from luthier.data.conversations.reading import (
 from luthier.data.conversations.speakers import ASSISTANT
 from luthier.data.conversations.turns import Turns
 from luthier.data.marks import mark_of
-from luthier.data.problems import counted
 from luthier.data.table import Table
+from luthier.errors import counted
 
 LABEL = "label"
 

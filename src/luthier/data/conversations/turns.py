@@ -9,7 +9,7 @@ from typing import Any
 from luthier.data.conversations.fault import NO_TEXT, UNKNOWN_SPEAKER, UNREADABLE, Fault
 from luthier.data.conversations.speakers import ASSISTANT, CALL, TOOL, role_of
 from luthier.data.conversations.tool_calls import calls_of
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 Turns = list[dict[str, Any]]
 

@@ -11,9 +11,9 @@ from luthier.data.formats.conll_columns import DOCUMENT, Columns, find_columns, 
 from luthier.data.formats.json_rows import Row, batches
 from luthier.data.formats.spill import spilling
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 SCHEMA = pa.schema({"tokens": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "document": pa.string()})
 

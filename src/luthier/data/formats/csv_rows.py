@@ -10,8 +10,8 @@ from pathlib import Path
 from luthier.data.formats.ceilings import MOST_ROW_CHARACTERS, long_row
 from luthier.data.formats.dialect import Dialect
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted, shorten
-from luthier.errors import DataError
+from luthier.data.problems import Problems
+from luthier.errors import DataError, counted, shorten
 
 MOST_CHARACTERS = 1_000_000
 """The most characters of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""

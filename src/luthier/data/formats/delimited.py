@@ -21,10 +21,10 @@ from luthier.data.formats.padded import is_padded, unpadded
 from luthier.data.formats.quoting import find_quoting
 from luthier.data.formats.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems
 from luthier.data.table import Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing, shorten
 
 ALONE_CHARACTERS = 30
 """The most characters that a message shows of a line without a delimiter."""

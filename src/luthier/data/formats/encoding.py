@@ -10,9 +10,8 @@ from pathlib import Path
 
 from luthier.data.formats.code_pages import Reading, broken_words, clear_winner, readings
 from luthier.data.formats.seven_bits import seven_bit_encodings
-from luthier.data.problems import shorten
 from luthier.data.raw_bytes import GZIP_MARK, open_bytes
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 
 HEAD_BYTES = 65_536
 CHUNK_BYTES = 1 << 20

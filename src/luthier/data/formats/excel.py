@@ -17,9 +17,8 @@ from luthier.data.formats.header import SAMPLE_ROWS, find_header
 from luthier.data.formats.idle_columns import without_idle_columns
 from luthier.data.formats.other_forms import rename
 from luthier.data.formats.parquet import seekable
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook

@@ -12,8 +12,7 @@ from luthier.data.formats.names import check_names
 from luthier.data.formats.quoting import is_number
 from luthier.data.known_names import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES
 from luthier.data.marks import mark_of
-from luthier.data.problems import shorten
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 
 SAMPLE_ROWS = 2_000
 SAMPLE_VALUES = 400_000

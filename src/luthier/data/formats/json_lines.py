@@ -11,9 +11,9 @@ from luthier.data.formats.json_pairs import ListRows
 from luthier.data.formats.json_rows import EXAMPLE, Row, table_of
 from luthier.data.formats.other_forms import refuse_table
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted
+from luthier.data.problems import Problems
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 
 
 def read_json_lines(path: Path, encoding: str | None) -> Table:

@@ -19,9 +19,9 @@ from luthier.data.formats.json_whole import rows_of_object, stands_under_a_key
 from luthier.data.formats.other_forms import refuse_table
 from luthier.data.formats.squad import is_squad, read_squad
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, shorten
+from luthier.data.problems import Problems
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 
 BLANKS = re.compile(r"[ \t\n\r]*")
 OPENING = re.compile(r'[ \t\n\r]*(\{[ \t\n\r]*"(?:[^"\\]|\\.)*"[ \t\n\r]*:[ \t\n\r]*)?\[[ \t\n\r]*')

@@ -16,9 +16,9 @@ import pyarrow as pa
 from luthier.data.formats.as_written import AS_WRITTEN, kept_as_written
 from luthier.data.formats.json_types import Clash, Unwieldy, to_arrow, type_of, wider
 from luthier.data.formats.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 EXAMPLE = '{"text": "…", "label": "…"}'
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 MOST_FIELDS = 5_000
 """The most distinct keys of all rows, or of the objects in a column. Where there are more, the keys are data."""

@@ -14,8 +14,8 @@ from luthier.data.formats.json_pairs import ListRows
 from luthier.data.formats.json_rows import EXAMPLE, Row, refuse_wrong_rows
 from luthier.data.formats.squad import parsed
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted, shorten
-from luthier.errors import DataError, listing
+from luthier.data.problems import Problems
+from luthier.errors import DataError, counted, listing, shorten
 
 PIECE_CHARACTERS = 65_536
 LEVELS = 4

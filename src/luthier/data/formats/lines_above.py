@@ -16,8 +16,7 @@ from luthier.data.formats.delimiter import (
 from luthier.data.formats.dialect import Dialect, separator_line
 from luthier.data.formats.header import FEWEST_ROWS, KNOWN, has_row_names
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import counted, shorten
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 MOST_ABOVE = 50
 """The most lines above a header that are looked for."""

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from luthier.data.problems import shorten
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 
 
 def check_names(path: Path, names: Sequence[str]) -> list[str]:

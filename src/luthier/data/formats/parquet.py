@@ -22,10 +22,9 @@ from luthier.data.formats.spill import (
     telling_spill_errors,
     temporary_file,
 )
-from luthier.data.problems import shorten
 from luthier.data.raw_bytes import open_bytes
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 WRITE_ANEW = (
     "If its rows are wanted, write them as CSV or JSON lines, without the columns that are not needed."

@@ -16,9 +16,8 @@ from luthier.data.formats.class_names import (
 )
 from luthier.data.formats.idle_columns import without_idle_columns
 from luthier.data.formats.spill import Spill
-from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing, shorten
 
 NOT_UTF8 = "Invalid UTF8"
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from luthier.data.formats.dialect import BACKSLASH, DOUBLE, NONE, Dialect
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import counted
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 
 FEWEST_ROWS = 5
 """Fewest rows from which a column is known to have few distinct values."""

@@ -21,9 +21,9 @@ from luthier.data.formats.json_rows import Row, batches
 from luthier.data.formats.json_types import WORDS
 from luthier.data.formats.spill import spilling
 from luthier.data.formats.text_files import TextFile
-from luthier.data.problems import Problems, counted
+from luthier.data.problems import Problems
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 
 SCHEMA = pa.schema(
     {

@@ -19,11 +19,10 @@ from luthier.data.formats.json_rows import Row, table_of
 from luthier.data.formats.other_forms import refuse_no_table
 from luthier.data.formats.text_files import TextFile
 from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
-from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
 from luthier.data.tags import parts
 from luthier.data.writing import Writing
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 PREFIX = "__label__"
 LABEL = re.compile(rf"(?:^|(?<=[\s,])){PREFIX}((?:(?!,\s*{PREFIX})\S)+)(?:\s*,\s*(?={PREFIX}))?\s*")

@@ -17,9 +17,8 @@ from luthier.data.images.names import steps_of
 from luthier.data.images.parts import PARTS
 from luthier.data.known_names import LABEL_NAMES
 from luthier.data.layout import Layout
-from luthier.data.problems import counted
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing
 
 METADATA = tuple(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet"))
 CLASSES = "_classes.csv"

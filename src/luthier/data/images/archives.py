@@ -16,9 +16,9 @@ from typing import IO, NamedTuple, cast
 
 from luthier.data.formats.spill import telling_spill_errors, temporary_file
 from luthier.data.images.image_bytes import LARGEST_BYTES, too_many_bytes
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems
 from luthier.data.raw_bytes import GZIP_MARK, telling_read_errors
-from luthier.errors import DataError
+from luthier.errors import DataError, counted, shorten
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
 BLOCK = 512

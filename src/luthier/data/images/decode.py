@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 FORMATS = (*("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "JPEG2000", "PPM"),)
 """Kinds of files that are opened, told by their content. Others that Pillow knows are no photos, or start a program (EPS)."""

@@ -23,11 +23,11 @@ from luthier.data.images.listing import (
     sort_out,
 )
 from luthier.data.images.parts import PARTS
-from luthier.data.problems import Problems, counted
+from luthier.data.problems import Problems
 from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.table import Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, counted, did_you_mean, listing
 
 MOST_LOOKED_AT = 100_000
 """The most files and folders that are looked at to see whether there is an image among them."""

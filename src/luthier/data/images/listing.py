@@ -8,8 +8,7 @@ from pathlib import Path
 
 from luthier.data.images.archives import archive_entries
 from luthier.data.images.names import IMAGE_ENDINGS
-from luthier.data.problems import counted, shorten
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing, shorten
 
 SYSTEM_FILES = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
 """Files that operating systems leave behind. These, and names that begin with a dot, are passed over."""

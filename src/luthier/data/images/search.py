@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from luthier.data.images.names import IMAGE_ENDINGS, Finder, ImageNames, folded, scheme_of, steps_of
-from luthier.data.problems import Problems, counted, shorten
-from luthier.errors import listing
+from luthier.data.problems import Problems
+from luthier.errors import counted, listing, shorten
 
 ENOUGH = 0.5
 """A way of reading names is right when it finds at least this share of them. Those still missing are counted later."""

@@ -11,11 +11,10 @@ from luthier.data.formats.row_files import ending, read_file
 from luthier.data.images.listing import names_below
 from luthier.data.images.names import IMAGE_ENDINGS
 from luthier.data.images.parts import PARTS
-from luthier.data.problems import counted, shorten
 from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.table import Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, counted, listing, shorten
 
 SHARD_ENDINGS = frozenset(
     (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json")

@@ -10,10 +10,9 @@ from luthier.data.images.archives import Reader, archive_reader
 from luthier.data.images.files import is_image_set
 from luthier.data.images.image_bytes import image_bytes
 from luthier.data.images.names import Finder, ImageNames, scheme_of
-from luthier.data.problems import shorten
 from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, shorten
 
 NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from luthier.errors import DataError
+from luthier.errors import DataError, counted
 from luthier.models.chat.rendered import REMARKS, Rendered
 
 MOST = 0.1
@@ -165,8 +165,3 @@ def having(found: Sequence[int], name: str) -> str:
     ('1 row has', '2 rows have')
     """
     return f"{counted(len(found), name)} {'has' if len(found) == 1 else 'have'}"
-
-
-def counted(count: int, name: str) -> str:
-    """A number of rows in words."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"

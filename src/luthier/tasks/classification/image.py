@@ -22,9 +22,8 @@ from luthier.data.images.facts import image_facts, looks
 from luthier.data.images.source import ImageSource
 from luthier.data.known_names import LABEL_NAMES
 from luthier.data.numerals import plain_number
-from luthier.data.problems import shorten
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import IMAGES, TunedHead
 from luthier.tasks.classification.finished import classes_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.data.number_lists import number_lists
-from luthier.data.problems import shorten
+from luthier.errors import shorten
 
 SIGNS = ("|", ";", ",", "\n", "#")
 """Signs between the labels of a cell, in the order in which they are tried."""

@@ -9,10 +9,9 @@ from luthier.arrays import Array, Bools, Ints
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
-from luthier.data.problems import shorten
 from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.table import Table
-from luthier.errors import DataError, StopFinding, did_you_mean, listing
+from luthier.errors import DataError, StopFinding, did_you_mean, listing, shorten
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.finished import asked_rows
 from luthier.tasks.classification.label_cells import most_in_a_row

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from luthier.arrays import Ints
 from luthier.batches.word_rows import Words
-from luthier.data.problems import shorten
 from luthier.data.table import Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2
-from luthier.errors import DataError, listing
+from luthier.errors import DataError, listing, shorten
 from luthier.forms.form import Columns
 
 KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")

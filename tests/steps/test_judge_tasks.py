@@ -272,6 +272,9 @@ def test_a_conversation_is_answered_by_a_model_that_was_tuned_elsewhere(tmp_path
 
     assert (found["task"], found["rows"]["test"]) == ("chat", 12)
     assert found["metric"] in found["test"]
+    # Nothing that stands beside a language model learns from rows, so none is told to.
+    assert found["judged"]["folds"] == 0
+    assert not any("--train" in told for told in found["judged"]["understood"])
 
 
 def test_a_run_on_its_own_test_file_has_the_scores_of_its_scorecard(

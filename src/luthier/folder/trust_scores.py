@@ -9,6 +9,7 @@ class LimitScores(Record):
     error: Finite
     answered: Finite
     above: Finite | None = None
+    """Rows of more confidence than this are answered: 0 where all are; None where none is."""
     test_answered: Finite | None = None
     test_wrong: Finite | None = None
 

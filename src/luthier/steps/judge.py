@@ -100,7 +100,7 @@ def judge(
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(ready, folder, Artefacts(Path(scratch)), Watch(clock, took), Mode(stop, only_test=True))
         work = Judging(judged, run, folds_of(ready), base)
-        yield Noted(told_of_learning(work), clock())
+        yield from (Noted(text, clock()) for text in told_of_learning(work))
         yield from timed(run, "score", asked(work))
         yield from timed(run, "baselines", compared(work))
     refuse_to_go_on(run)
@@ -132,8 +132,7 @@ def asked(work: Judging) -> Iterator[Event]:
     yield from ()  # a generator, as every step is
     run, begin = work.run, work.run.clock()
     parts = [part for part in ("train", "test") if len(run.ready.examples[part])]
-    calibrates = run.task.calibrating is not None and work.judged.tuned.calibration is None
-    wanted = parts if calibrates else ["test"]
+    wanted = parts if calibrates(work) else ["test"]
     after = work.judged.tuned.finished[run.task.name].after or (lambda outputs: outputs)
     outputs, seconds = {}, 0.0
     for part in wanted:
@@ -247,20 +246,31 @@ def counting_fold(ready: Prepared) -> Fold:
     return Fold(np.arange(len(train)) if len(train) else own, own)
 
 
-def told_of_learning(work: Judging) -> str:
-    """From what baselines and temperature learn, in words."""
-    count = len(work.run.ready.rows.split.train)
+def told_of_learning(work: Judging) -> list[str]:
+    """From what baselines and temperature learn, in words; none where nothing learns, as beside a language model."""
+    ready = work.run.ready
+    baselines = [*beside("answers", ready), *beside("rows", ready)]
+    learns = [name for name, there in (("baselines", baselines), ("temperature", calibrates(work))) if there]
+    if not learns:
+        return []
+    who, verb = " and ".join(learns).capitalize(), "learn" if "baselines" in learns else "learns"
+    count = len(ready.rows.split.train)
     if count:
-        return f"Baselines and temperature learn from the {count:,} rows of --train."
+        return [f"{who} {verb} from the {count:,} rows of --train."]
     if not work.folds:
-        return (
+        return [
             "All rows are alike, so that none can be held out of another: no baseline learns, and the temperature is fitted on "
             "the rows that it is shown for. --train FILE names rows to learn from."
-        )
-    return (
-        f"Baselines and temperature are cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked after "
-        "learning from the others; --train FILE names rows to learn from."
-    )
+        ]
+    return [
+        f"{who} {'are' if verb == 'learn' else 'is'} cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked "
+        "after learning from the others; --train FILE names rows to learn from."
+    ]
+
+
+def calibrates(work: Judging) -> bool:
+    """Whether a calibration is fitted: not where the task has none, nor where a run brings its own."""
+    return work.run.task.calibrating is not None and work.judged.tuned.calibration is None
 
 
 def write_verdict(work: Judging, folder: RunFolder, look: Look) -> None:
@@ -285,6 +295,7 @@ def write_verdict(work: Judging, folder: RunFolder, look: Look) -> None:
 def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
     """scorecard.json of a judged model: as of a run, with what a run alone has in its place."""
     run = work.run
+    learning = told_of_learning(work)
     own: Mapping[str, Any] = {
         "method": METHOD,
         "worth": {
@@ -296,8 +307,8 @@ def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
         "candidates": [candidate_record(one) | work.costs[one.name].to_json() for one in run.candidates],
         "judged": {
             "what": work.judged.tuned.words,
-            "understood": [*work.judged.told, told_of_learning(work)],
-            "folds": 0 if len(run.ready.rows.split.train) else len(work.folds),
+            "understood": [*work.judged.told, *learning],
+            "folds": len(work.folds) if learning and not len(run.ready.rows.split.train) else 0,
             "task": run.task.to_json(),
         },
         "tuning": {},

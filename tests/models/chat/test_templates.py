@@ -185,7 +185,9 @@ def test_a_saved_tokenizer_gives_the_same_tokens_here_and_in_transformers_alone(
 def test_a_base_model_gets_the_default_that_its_tokenizer_has_the_tokens_for() -> None:
     knows = open_renderer(chats.tokenizer())
 
-    assert knows.told == ["The model brings no chat template: 'chatml' is used, and saved with the model."]
+    assert knows.told == [
+        "The model brings no chat template: 'chatml' is used, and goes wherever the model is saved."
+    ]
     assert knows.text(chats.talk("Hi", "Ho", system="Be kind.")) == (
         "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n"
     )

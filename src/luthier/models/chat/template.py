@@ -42,7 +42,7 @@ class ChatTemplate:
         told = []
         if self.name in DEFAULTS:
             told.append(
-                f"The model brings no chat template: {self.name!r} is used, and saved with the model."
+                f"The model brings no chat template: {self.name!r} is used, and goes wherever the model is saved."
             )
         if writes_the_date(self.text):
             told.append(

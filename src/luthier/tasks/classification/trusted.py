@@ -106,11 +106,12 @@ def limit_of(known: Mapping[str, Array], error: float) -> Limit:
 
 
 def limit_record(limit: Limit, sure: Floats, right: Bools) -> dict[str, Any]:
-    """A limit of error as the scorecard tells of it, with what came of it on the test rows."""
+    """A limit of error as the scorecard tells of it, with what came of it on the test rows. `above` is 0 where every row is
+    answered, as JSON has no minus infinity, and null where none is."""
     answered = limit.answers(sure)
     return {
         "error": limit.error,
-        "above": None if limit.above is None or np.isinf(limit.above) else limit.above,
+        "above": None if limit.above is None else max(limit.above, 0.0),
         "answered": limit.answered,
         "test_answered": float(answered.mean()),
         "test_wrong": float(1 - right[answered].mean()) if answered.any() else None,

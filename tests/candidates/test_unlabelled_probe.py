@@ -322,6 +322,21 @@ def test_rows_of_one_label_alone_are_not_learnt_from(home: Path, sentence_bert: 
 # Which rows, and which runs
 
 
+def test_rows_that_the_probe_has_all_right_lend_it_all_answers(tmp_path: Path, sentence_bert: Path) -> None:
+    rows = [f"{word} {number}" for number in range(20) for word in ("kettle", "parcel")]
+    lines = [f"{text},{text.split()[0]}s" for text in rows]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *lines, ""]), encoding="utf-8")
+    write_free(
+        tmp_path / "more.csv",
+        [f"{word} {number}" for number in range(30, 50) for word in ("kettle", "parcel")],
+    )
+
+    list(until(LEARNT, plan_of(tmp_path, sentence_bert)))
+
+    sure = next(one for one in record_of(tmp_path / "run")["ways"] if one["way"] == "pseudo-labels")
+    assert (sure["above"], sure["taken"], sure["right"]) == (0.0, 40, sure["answers"])
+
+
 def test_one_row_a_label_cannot_tell_whether_it_helps(tmp_path: Path, sentence_bert: Path) -> None:
     rows = messages(4)
     with open(tmp_path / "rows.csv", "w", newline="", encoding="utf-8") as file:

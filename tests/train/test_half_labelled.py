@@ -282,6 +282,12 @@ def test_rows_that_are_never_held_out_say_nothing_of_the_threshold() -> None:
     assert Threshold.of(crossed, targets).answers == 25
 
 
+def test_every_answer_is_taken_where_all_are_right_and_the_threshold_is_a_number_that_json_has() -> None:
+    crossed, targets = crossed_of(np.linspace(0.6, 0.95, 30), np.ones(30, bool))
+
+    assert Threshold.of(crossed, targets) == Threshold(0.0, answers=30, right=30)
+
+
 def test_no_answer_is_taken_where_too_few_are_right() -> None:
     crossed, targets = crossed_of(np.linspace(0.6, 0.95, 30), np.arange(30) % 2 == 0)
 

@@ -29,7 +29,7 @@ class Threshold:
     """From which confidence on answers are taken."""
 
     above: float | None
-    """Answers of a higher one are taken; None: none are."""
+    """Answers of a higher one are taken, all where it is 0; None: none are."""
     answers: int = 0
     """Labelled rows that were answered so surely by heads that did not see them."""
     right: int = 0
@@ -45,7 +45,7 @@ class Threshold:
         if not len(fine):
             return Threshold(None)
         lowest = fine[-1]
-        return Threshold(float(found.above[lowest]), int(found.rows[lowest]), int(right[lowest]))
+        return Threshold(max(0.0, float(found.above[lowest])), int(found.rows[lowest]), int(right[lowest]))
 
 
 @dataclass(frozen=True)

@@ -1,117 +1,144 @@
 """Which rate and method serve a small language model on few rows: the measurement behind its row of recipes.
 
-SmolLM2-135M-Instruct, 250 rows, one seed; full tuning, LoRA and the last ten blocks at three rates each, on three sets. What is
-measured is kept at once, so an interrupted study goes on where it stopped. Scores are those of the test rows, by transformers
-alone.
+    python benchmarks/studies/language.py --data ../shared/data
+
+SmolLM2-135M-Instruct, 250 rows, one seed, two epochs; full tuning, LoRA and the last ten blocks at three rates each, on three
+sets: a grid search for each set and method, whose trials are scored on other rows than those that are learnt.
+
+What is measured is kept at once, so an interrupted study goes on where it stopped.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import completed
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
-from benchmarks.harness.results import write_section, write_whole
-from benchmarks.language.against_trl import SETS, base_model, scored
+from benchmarks.harness.processes import luthier, names_of
+from benchmarks.harness.results import write_section
+from benchmarks.language.against_trl import SETS
 
-NAME = "Rates of a small language model"
-ROWS, VALID, TEST = 250, 60, 150
+SECTION = "Rates of a small language model"
+CHOSEN = ("sst2", "trec", "instruct_mix")
+ROWS, SCORED, TEST = 250, 150, 8
+"""Rows that are learnt, and rows that trials are scored on; test rows decide nothing here, and a run wants some."""
 TRIED = {
     "full": (5e-5, 1e-4, 2e-4),
     "lora": (5e-4, 1e-3, 2e-3),
     "top:10": (1e-4, 2e-4, 4e-4),
 }
-FILE = OUT / "language_rates.json"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One trial: a set, a method and a rate."""
+
+    set: str
+    method: str
+    lr: float
+    losses: list[float]
+    """After each epoch, on the rows that trials are scored on."""
+    score: float | None
+    """Exact match of what the trial's best weights write; None where only the loss is looked at."""
+    seconds: float
+    """Of the trial, two of them side by side with a thread each."""
+    machine: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.set, self.method
+
+
+def measure(name: str, method: str, data: Path) -> list[Rate]:
+    """One search: a trial for each rate."""
+    chosen, rates = SETS[name], TRIED[method]
+    rows = chosen.rows(data, "train", ROWS + SCORED)
+    parts = {"train": rows[:ROWS], "valid": rows[ROWS:], "test": chosen.rows(data, "test", TEST)}
+    with tempfile.TemporaryDirectory(prefix="luthier-language-") as place:
+        folder = Path(place)
+        for part, some in parts.items():
+            lines = "".join(json.dumps(row) + "\n" for row in some)
+            (folder / f"{part}.jsonl").write_text(lines, encoding="utf-8")
+        files = [str(folder / f"{part}.jsonl") for part in parts]
+        line = [
+            "search",
+            files[0],
+            "--valid",
+            files[1],
+            "--test",
+            files[2],
+            "--model",
+            "SmolLM2-135M-Instruct",
+        ]
+        line += ["--method", method, "--lr", f"{rates[1]:g}", "--vary", f"train.lr={rates[0]:g},{rates[2]:g}"]
+        line += ["--sampler", "grid", "--trials", str(len(rates)), "--prune", "none", "--epochs", "2"]
+        line += ["--validations", "1", "--metric", "exact_match" if chosen.exact else "loss"]
+        line += ["--allow", "leaks,copies", "--out", str(folder / "search")]
+        found, _ = luthier(line, folder / "cache")
+        return [
+            of_trial(name, method, trial, folder / "search" / trial["run"], chosen.exact)
+            for trial in found["trials"]
+        ]
+
+
+def of_trial(name: str, method: str, trial: dict[str, Any], run: Path, exact: bool) -> Rate:
+    """What a finished trial came to."""
+    events = map(json.loads, (run / "events.jsonl").read_text(encoding="utf-8").splitlines())
+    return Rate(
+        set=name,
+        method=method,
+        lr=trial["values"].get("train.lr", TRIED[method][1]),
+        losses=[round(event["loss"], 4) for event in events if event["event"] == "validated"],
+        score=trial["score"] if exact else None,
+        seconds=trial["seconds"],
+        machine=describe(),
+    )
+
+
+def section(found: Sequence[Rate]) -> str:
+    """Loss and exact match of every set, a line for each method and rate."""
+    words = (
+        f"SmolLM2-135M-Instruct, {ROWS} rows to learn, {SCORED} others to score, one seed. *Loss* of the right answers, a token, "
+        "after one epoch and after two; *exact match* of the answers that the better of both writes; *seconds* of a trial, two side "
+        "by side with a thread each."
+    )
+    lines = [
+        "| set | method | rate | loss: epoch 1 | epoch 2 | exact match | seconds |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    ways = list(TRIED)
+    for one in sorted(found, key=lambda rate: (CHOSEN.index(rate.set), ways.index(rate.method), rate.lr)):
+        exact = "" if one.score is None else f"{one.score:.3f}"
+        losses = " | ".join(f"{loss:.4f}" for loss in one.losses)
+        lines.append(f"| {one.set} | {one.method} | {one.lr:g} | {losses} | {exact} | {one.seconds:.0f} |")
+    machines = "\n".join(dict.fromkeys(one.machine for one in found))
+    return f"{machines}\n\n{words}\n\n" + "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--sets", default="sst2,trec,instruct_mix")
-    parser.add_argument("--epochs", type=int, default=2)
-    wanted = parser.parse_args()
-    known: dict[str, Any] = json.loads(FILE.read_text()) if FILE.is_file() else {}
-    for name in wanted.sets.split(","):
-        for method, rates in TRIED.items():
-            for rate in rates:
-                cell = f"{name} {method} {rate:g} {wanted.epochs}"
-                if cell not in known:
-                    known[cell] = measured(wanted, name, method, rate)
-                    print(cell, known[cell], flush=True)
-                    write_whole(FILE, json.dumps(known, indent=1))
-    text = table(known)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument(
+        "--sets", type=names_of(CHOSEN), default=list(CHOSEN), help="some of them, as in sst2,trec"
+    )
+    parser.add_argument("--methods", type=names_of(list(TRIED)), default=list(TRIED))
+    parser.add_argument("--cache", type=Path, default=OUT / "language_rates.jsonl", help="what was measured")
+    asked = parser.parse_args()
+    cells = [(name, method) for name in asked.sets for method in asked.methods]
+    found = completed(asked.cache, Rate, cells, lambda one: one.key, lambda key: measure(*key, asked.data))
+    text = section(found)
     print(text)
-    write_section(NAME, text)
-
-
-def measured(wanted: argparse.Namespace, name: str, method: str, rate: float) -> dict[str, Any]:
-    """One run, and what its model comes to on the test rows."""
-    chosen = SETS[name]
-    rows = chosen.rows(wanted.data, "train", ROWS + VALID)
-    parts = {
-        "train": rows[:ROWS],
-        "valid": rows[ROWS:],
-        "test": chosen.rows(wanted.data, "test", TEST if chosen.exact else 100),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder)
-        for part, some in parts.items():
-            lines = "".join(json.dumps(row) + "\n" for row in some)
-            (own / f"{part}.jsonl").write_text(lines, encoding="utf-8")
-        line = [str(Path(sys.executable).with_name("luthier")), "tune", str(own / "train.jsonl")]
-        line += ["--valid", str(own / "valid.jsonl"), "--test", str(own / "test.jsonl"), "--metric", "loss"]
-        line += [
-            "--model",
-            str(base_model()),
-            "--method",
-            method,
-            "--lr",
-            str(rate),
-            "--allow",
-            "leaks,copies",
-        ]
-        line += ["--epochs", str(wanted.epochs), "--validations", "1", "--out", str(own / "run"), "--quiet"]
-        subprocess.run([*line, "--json"], check=True, capture_output=True)
-        card = json.loads((own / "run/scorecard.json").read_text())
-        found = scored(own / "run/model", parts["test"], chosen.exact)
-        return {
-            "loss": found["loss"],
-            "exact_match": found["exact_match"],
-            "valid": next(one["valid"] for one in card["candidates"] if one["name"] == "tuned"),
-            "seconds": card["cost"]["seconds"]["train"],
-            "precision": card["machine"]["precision"],
-            "machine": describe(),
-        }
-
-
-def table(known: dict[str, Any]) -> str:
-    """Loss and exact match of every set, a line for each method and rate."""
-    sets = list(dict.fromkeys(cell.split()[0] for cell in known))
-    ways = list(dict.fromkeys(tuple(cell.split()[1:]) for cell in known))
-    heads = [f"{name}: loss" + (", exact match" if SETS[name].exact else "") for name in sets]
-    lines = [f"| method | rate | epochs | {' | '.join(heads)} | seconds |", "| --- " * (4 + len(sets)) + "|"]
-    for way in ways:
-        cells = [known.get(" ".join((name, *way))) for name in sets]
-        lines.append(f"| {' | '.join(way)} | {' | '.join(map(shown, cells))} | {seconds_of(cells)} |")
-    machines = sorted({one["machine"] for one in known.values()})
-    return "\n".join([__doc__ or "", *lines, "", *(f"Machine: {one}" for one in machines)])
-
-
-def shown(cell: dict[str, Any] | None) -> str:
-    if cell is None:
-        return ""
-    exact = "" if cell["exact_match"] is None else f", {cell['exact_match']:.3f}"
-    return f"{cell['loss']:.4f}{exact}"
-
-
-def seconds_of(cells: list[dict[str, Any] | None]) -> str:
-    return ", ".join(f"{cell['seconds']:.0f}" for cell in cells if cell is not None)
+    write_section(SECTION, text)
 
 
 if __name__ == "__main__":

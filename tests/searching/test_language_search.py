@@ -66,6 +66,24 @@ def test_of_losses_the_lowest_is_named_and_its_run_is_finished(search: Search) -
     assert (told["task"], told["metric"], told["chosen"]) == ("chat", "loss", "tuned")
 
 
+def test_the_untouched_model_writes_once_for_the_trial_that_is_named_and_not_in_every_trial(
+    search: Search,
+) -> None:
+    folder = search({"train.epochs": 1}, vary=("train.lr=1e-3,3e-3",))
+
+    record = finished(folder)
+
+    in_trials = [candidates_told(folder.path / one["run"]) for one in record["trials"] if one["run"]]
+    assert in_trials == [["tuned"]] * len(in_trials)
+    assert candidates_told(folder.path / "best") == ["untouched", "tuned"]
+
+
+def candidates_told(run: Path) -> list[str]:
+    """The candidates of a run, in the order in which they were ready."""
+    events = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    return [event["name"] for event in events if event["event"] == "candidateready"]
+
+
 @pytest.mark.parametrize("metric", ["loss", "chrf"])
 def test_who_learns_too_slowly_is_pruned_whichever_way_the_metric_points(search: Search, metric: str) -> None:
     """Judged by chrF the model writes at each validation; by loss it does not."""

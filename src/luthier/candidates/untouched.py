@@ -38,6 +38,7 @@ class UntouchedCandidate(Candidate):
     name = "untouched"
     words = "the untouched model"
     beside_judged: Beside = "base"
+    in_trials = False
 
     def why_not(self, ready: Prepared) -> str:
         return "" if ready.rows.task.speaks else f"only a tuned model does {ready.rows.task.name}"
@@ -77,6 +78,7 @@ class FewExamplesCandidate(Candidate):
     name = "few-examples"
     words = "the untouched model with examples in its prompt"
     is_shown = True
+    in_trials = False
 
     def why_not(self, ready: Prepared) -> str:
         if ready.rows.task.in_context is None:

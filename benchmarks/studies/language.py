@@ -107,8 +107,8 @@ def section(found: Sequence[Rate]) -> str:
     """Loss and exact match of every set, a line for each method and rate."""
     words = (
         f"SmolLM2-135M-Instruct, {ROWS} rows to learn, {SCORED} others to score, one seed. *Loss* of the right answers, a token, "
-        "after one epoch and after two; *exact match* of the answers that the better of both writes; *seconds* of a trial, two side "
-        "by side with a thread each."
+        "after one epoch and after two; *exact match* of the answers that the better of both writes; *seconds* of a trial, two "
+        "side by side with a thread each."
     )
     lines = [
         "| set | method | rate | loss: epoch 1 | epoch 2 | exact match | seconds |",

@@ -219,7 +219,7 @@ def test_what_turns_hold_beside_what_is_read_is_told(tmp_path: Path) -> None:
         "messages": [
             {"role": "developer", "content": "Be brief."},
             USER | {"content": parts},
-            ANSWER | {"weight": 1},
+            ANSWER | {"weight": 1, "id": "m1"},
         ]
     }
 
@@ -229,8 +229,131 @@ def test_what_turns_hold_beside_what_is_read_is_told(tmp_path: Path) -> None:
     assert table.guesses == (
         f"{tmp_path / 'a.jsonl'}: column 'messages': 1 turn of several texts, which are joined with '\\n' between them.",
         f"{tmp_path / 'a.jsonl'}: column 'messages': 'developer' is read as system.",
-        f"{tmp_path / 'a.jsonl'}: column 'messages': the turns' keys 'weight' are not read; a turn is its role, its content and "
+        f"{tmp_path / 'a.jsonl'}: column 'messages': the turns' keys 'id' are not read; a turn is its role, its content and "
         "its calls of tools.",
+    )
+
+
+def test_turns_that_say_so_are_not_learnt_which_is_told(tmp_path: Path) -> None:
+    """OpenAI's weight, ms-swift's loss and Axolotl's train."""
+    row = {
+        "messages": [
+            USER,
+            ANSWER | {"weight": 0},
+            USER,
+            ANSWER | {"loss": False},
+            USER,
+            ANSWER | {"train": True},
+        ]
+    }
+
+    table = read(json_lines(tmp_path / "a.jsonl", [row]))
+
+    assert [turn.get("weight") for turn in turns(table)[0]] == [None, 0, None, 0, None, None]
+    assert table.guesses == (
+        f"{tmp_path / 'a.jsonl'}: column 'messages': 2 turns of the assistant with weight 0 (or loss, train: false): read, and "
+        "not learnt unless --turns all.",
+    )
+
+
+LOOKS_UP = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": {"city": "Oslo"}}}
+
+
+def test_anthropics_blocks_are_turns_and_calls_of_tools(tmp_path: Path) -> None:
+    use = {"type": "tool_use", "id": "c1", "name": "find", "input": {"city": "Oslo"}}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "12 degrees"}]}
+    thinks = {"type": "thinking", "thinking": "Weather it is.", "signature": "x"}
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    row = {
+        "system": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}],
+        "messages": [
+            USER,
+            {"role": "assistant", "content": [thinks, {"type": "text", "text": "I look."}, use]},
+            {"role": "user", "content": [result, {"type": "text", "text": "Well?"}]},
+            ANSWER,
+        ],
+        "tools": [{"name": "find", "description": "Finds.", "input_schema": schema}],
+    }
+
+    (found,) = conversations(read(json_lines(tmp_path / "a.jsonl", [row])))
+
+    assert found.turns == (
+        {"role": "system", "content": "Be brief.\nBe kind."},
+        USER,
+        {
+            "role": "assistant",
+            "content": "I look.",
+            "reasoning_content": "Weather it is.",
+            "tool_calls": [LOOKS_UP],
+        },
+        {"role": "tool", "content": "12 degrees", "tool_call_id": "c1"},
+        {"role": "user", "content": "Well?"},
+        ANSWER,
+    )
+    function = {"name": "find", "description": "Finds.", "parameters": schema}
+    assert found.tools == ({"type": "function", "function": function},)
+
+
+def test_googles_contents_are_turns_and_calls_of_tools(tmp_path: Path) -> None:
+    call = {"functionCall": {"name": "find", "args": {"city": "Oslo"}}}
+    gave = {"functionResponse": {"name": "find", "response": {"degrees": 12}}}
+    parameters = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}}
+    row = {
+        "systemInstruction": {"role": "system", "parts": [{"text": "Be brief."}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "How warm is it?"}]},
+            {"role": "model", "parts": [call]},
+            {"role": "user", "parts": [gave]},
+            {"role": "model", "parts": [{"text": "I count.", "thought": True}, {"text": "12 degrees."}]},
+        ],
+        "tools": [{"functionDeclarations": [{"name": "find", "parameters": parameters}, {"name": "now"}]}],
+    }
+
+    (found,) = conversations(read(json_lines(tmp_path / "a.jsonl", [row])))
+
+    called = {"type": "function", "function": LOOKS_UP["function"]}
+    assert found.turns == (
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "How warm is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "content": '{"degrees": 12}', "name": "find"},
+        {"role": "assistant", "content": "12 degrees.", "reasoning_content": "I count."},
+    )
+    described = {"type": "object", "properties": {"city": {"type": "string"}}}
+    assert [tool["function"] for tool in found.tools] == [
+        {"name": "find", "parameters": described},
+        {"name": "now"},
+    ]
+
+
+def test_a_text_that_no_template_writes_where_it_stands_is_told(tmp_path: Path) -> None:
+    use = {"type": "tool_use", "id": "c1", "name": "find", "input": {"city": "Oslo"}}
+    row = {
+        "messages": [
+            USER,
+            {"role": "assistant", "content": [use, {"type": "text", "text": "I look."}]},
+            ANSWER,
+        ]
+    }
+
+    table = read(json_lines(tmp_path / "a.jsonl", [row]))
+
+    assert turns(table)[0][1] == {"role": "assistant", "content": "I look.", "tool_calls": [LOOKS_UP]}
+    assert table.guesses == (
+        f"{tmp_path / 'a.jsonl'}: column 'messages': 1 turn with a text behind a call of a tool or before what a tool gave: it "
+        "is read on the other side of it, as chat templates write it.",
+    )
+
+
+def test_a_system_prompt_that_is_a_picture_is_refused_with_its_row(tmp_path: Path) -> None:
+    row = {"system": [{"type": "image", "source": {}}], "messages": [USER, ANSWER]}
+
+    with pytest.raises(DataError) as caught:
+        read(json_lines(tmp_path / "a.jsonl", [row]))
+
+    assert str(caught.value) == (
+        "a.jsonl, line 1: the system prompt has a part that is no text (column 'system' holds 'image'). Expected a text, or a "
+        "list of texts. Write it as a text."
     )
 
 

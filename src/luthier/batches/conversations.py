@@ -8,6 +8,8 @@ Turn = Mapping[str, Any]
 """One message as chat templates take it: `role` and `content`, and of tools `tool_calls`, `tool_call_id` or `name`."""
 ASSISTANT = "assistant"
 """The role of the turns that a model is to write."""
+WEIGHT = "weight"
+"""The key of a turn that is 0 where it is read and not learnt."""
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,21 @@ def test_every_answer_or_the_last_or_all_is_learnt() -> None:
     )
 
 
+@pytest.mark.parametrize("name", chats.TEMPLATES)
+def test_a_turn_of_weight_zero_is_read_as_ever_and_not_learnt(name: str) -> None:
+    renderer = renderer_of(name)
+    talk = chats.talk("Hi", "One", "More", "Two", "Still more", "Three")
+    for unlearnt in ({1}, {5}, {1, 3}, {1, 3, 5}):
+        turns = [turn | {"weight": 0} if at in unlearnt else turn for at, turn in enumerate(talk.turns)]
+        weighed = Conversation(tuple(turns))
+        expected = [text for text, at in zip(learnt(renderer, talk), (1, 3, 5), strict=True) if at not in unlearnt]
+
+        assert renderer.training(weighed).ids == renderer.training(talk).ids
+        assert learnt(renderer, weighed) == expected
+        assert learnt(renderer, weighed, "last") == ([] if 5 in unlearnt else learnt(renderer, talk, "last"))
+        assert renderer.prompt(weighed) == renderer.prompt(talk)
+
+
 def test_what_is_learnt_of_each_template_is_the_answer_and_what_ends_it() -> None:
     talk = chats.talk("One", " Two ", "Three", "<think>\nhm\n</think>\n\nFour", "Five")
     shown = {name: learnt(renderer_of(name), talk) for name in chats.TEMPLATES}

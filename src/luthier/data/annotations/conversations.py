@@ -13,6 +13,7 @@ import pyarrow as pa
 from luthier.data.annotations.cells import (
     BROKEN,
     head,
+    is_nested,
     is_text,
     may_hold_objects,
     replaced,
@@ -28,18 +29,22 @@ from luthier.data.annotations.turn_columns import (
     with_turns,
 )
 from luthier.data.column_names import normal
+from luthier.data.conversations.blocks import blocks_of
 from luthier.data.conversations.exchanges import NAMES as SPOKEN
 from luthier.data.conversations.exchanges import are_exchanges
+from luthier.data.conversations.fault import Fault
 from luthier.data.conversations.naming import MESSAGE_NAMES
 from luthier.data.conversations.nulls import without_nulls
 from luthier.data.conversations.reading import PROMPT
 from luthier.data.conversations.transcripts import is_transcript
 from luthier.data.conversations.turns import (
+    SAID_KEYS,
     are_turns,
     holds_messages,
 )
-from luthier.data.formats.as_written import TOOL_NAMES
+from luthier.data.formats.as_written import SYSTEM_NAMES, TOOL_NAMES
 from luthier.data.table import Table
+from luthier.errors import DataError
 
 WRITTEN_DOWN = (*ANSWERS, PROMPT, *MESSAGE_NAMES)
 """Columns that may hold a whole conversation as one text."""
@@ -47,7 +52,7 @@ WRITTEN_DOWN = (*ANSWERS, PROMPT, *MESSAGE_NAMES)
 
 def conversations(table: Table) -> Table | None:
     """The table with turns in one form in every column that holds turns, and with tools beside them as JSON."""
-    told = {name for name in table.names if holds_turns(table, name)}
+    told = {name for name in table.names if normal(name) not in SYSTEM_NAMES and holds_turns(table, name)}
     written = {name for name in table.names if name not in told and holds_transcripts(table, name)}
     if not told and not written:
         return None
@@ -59,6 +64,8 @@ def conversations(table: Table) -> Table | None:
             table = with_transcripts(table, name)
         elif normal(name) in TOOL_NAMES:
             table = replaced(table, name, [tools_as_json(one) for one in values_of(table, name)], pa.string())
+        elif normal(name) in SYSTEM_NAMES and (is_as_written(table, name) or is_nested(table, name)):
+            table = replaced(table, name, system_prompts(table, name), pa.string())
     return replace(table, layout=replace(table.layout, turns=frozenset(told | written)))
 
 
@@ -83,6 +90,27 @@ def holds_transcripts(table: Table, name: str) -> bool:
         return False
     first = head(table, name) if is_text(table, name) and not is_as_written(table, name) else []
     return bool(first) and sum(map(is_transcript, first)) >= (1 - BROKEN) * len(first)
+
+
+def system_prompts(table: Table, name: str) -> list[str | None]:
+    """The texts of a column of system prompts that stand in blocks, or in an object around them.
+
+    Raises DataError for a block that is no text.
+    """
+    found: list[str | None] = []
+    for row, value in enumerate(values_of(table, name)):
+        said = (
+            next((value[key] for key in SAID_KEYS if key in value), value)
+            if isinstance(value, dict)
+            else value
+        )
+        try:
+            found.append(None if said is None else blocks_of(said, f"column {name!r}").text)
+        except Fault as fault:
+            raise DataError(
+                f"{table.place(row)}: the system prompt has {fault}. Expected a text, or a list of texts. Write it as a text."
+            ) from None
+    return found
 
 
 def with_tools_inside(table: Table, name: str) -> Table:

@@ -10,6 +10,7 @@ from luthier.data.annotations.cells import fault_of, is_nested, replaced
 from luthier.data.annotations.literals import literal
 from luthier.data.annotations.telling import noted
 from luthier.data.column_names import normal
+from luthier.data.conversations.blocks import BETWEEN_TEXTS
 from luthier.data.conversations.cells import cell_of
 from luthier.data.conversations.exchanges import NAMES as SPOKEN
 from luthier.data.conversations.exchanges import TOLD, are_exchanges, spelt_out
@@ -20,7 +21,6 @@ from luthier.data.conversations.speakers import ASSISTANT, CALL, USER, role_of
 from luthier.data.conversations.transcripts import turns_in
 from luthier.data.conversations.turns import (
     AROUND,
-    BETWEEN_PARTS,
     Seen,
     Turns,
     holds_messages,
@@ -140,7 +140,17 @@ def told_of(seen: Seen, name: str) -> list[str]:
     if seen.joined:
         told.append(
             f"column {name!r}: {counted(seen.joined, 'turn')} of several texts, which are joined with "
-            f"{BETWEEN_PARTS!r} between them."
+            f"{BETWEEN_TEXTS!r} between them."
+        )
+    if seen.moved:
+        told.append(
+            f"column {name!r}: {counted(seen.moved, 'turn')} with a text behind a call of a tool or before what a tool gave: it "
+            "is read on the other side of it, as chat templates write it."
+        )
+    if seen.unlearnt:
+        told.append(
+            f"column {name!r}: {counted(seen.unlearnt, 'turn')} of the assistant with weight 0 (or loss, train: false): read, "
+            "and not learnt unless --turns all."
         )
     if seen.renamed:
         told.append(f"column {name!r}: {names_of_speakers(seen.renamed)}.")

@@ -17,10 +17,11 @@ from luthier.data.conversations.reading import (
     SYSTEM_PROMPT,
     TOOLS,
 )
+from luthier.data.formats.as_written import SYSTEM_NAMES, TOOL_NAMES
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
-MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "contents")
 PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "human")
 ASKED_NAMES = (*PROMPT_NAMES, "text")
 """Names of what is asked where nothing is to be learnt: a file of plain texts too."""
@@ -30,9 +31,9 @@ CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred", "pref
 JUDGEMENT_NAMES = ("label", "kto_tag")
 REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred", "non_preferred_output")
 EXTRAS = {
-    SYSTEM_PROMPT: (SYSTEM_PROMPT, "system_prompt"),
+    SYSTEM_PROMPT: SYSTEM_NAMES,
     HISTORY: (HISTORY,),
-    TOOLS: (TOOLS, "functions"),
+    TOOLS: TOOL_NAMES,
 }
 """Names of columns that add to a conversation."""
 INSTRUCTION = "instruction"

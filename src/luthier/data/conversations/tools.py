@@ -1,7 +1,7 @@
 """Descriptions of the tools that an assistant may call: functions with a JSON schema of their arguments."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,9 @@ LIST_KEYS = ("anyOf", "oneOf", "allOf", "prefixItems")
 NAMED_KEYS = ("properties", "$defs", "definitions", "patternProperties")
 """Keys whose value has a schema under each name."""
 ARGUMENTS = ("parameters", "input_schema")
+"""The schema of a tool's arguments: OpenAI's name, which chat templates read, and Anthropic's."""
+DECLARED = ("functionDeclarations", "function_declarations")
+"""Keys of an object around tools, as Google writes them."""
 MOST_LEVELS = 32
 """The most schemas within each other."""
 
@@ -48,8 +51,33 @@ def in_text(text: str) -> tuple[Tool, ...]:
 def checked(value: Any) -> tuple[Tool, ...]:
     if value is None:
         return ()
-    values = value if isinstance(value, list) else [value]
-    return tuple(tool_of(json_of(one), f"tool {number}") for number, one in enumerate(values, start=1))
+    values = [json_of(one) for one in (value if isinstance(value, list) else [value])]
+    return tuple(tool_of(one, f"tool {number}") for number, one in enumerate(spread(values), start=1))
+
+
+def spread(values: Iterable[Any]) -> Iterator[Any]:
+    """The tools, one by one, of objects around several; their types in small letters, as JSON schemas have them."""
+    for value in values:
+        inner = next((value[key] for key in DECLARED if isinstance(value, Mapping) and key in value), None)
+        if isinstance(inner, list):
+            yield from map(in_small_letters, inner)
+        else:
+            yield value
+
+
+def in_small_letters(value: Any) -> Any:
+    """A description with the types of its schemas as JSON schemas write them.
+
+    >>> in_small_letters({"name": "now", "parameters": {"type": "OBJECT"}})
+    {'name': 'now', 'parameters': {'type': 'object'}}
+    """
+    if isinstance(value, list):
+        return [in_small_letters(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    kind = value.get("type")
+    own = {"type": kind.lower()} if isinstance(kind, str) else {}
+    return {key: in_small_letters(one) for key, one in value.items()} | own
 
 
 def json_of(value: Any) -> Any:
@@ -71,7 +99,15 @@ def tool_of(value: Any, place: str) -> Tool:
     for key in ARGUMENTS:
         if inner.get(key) is not None:
             check_schema(inner[key], f"`{key}` of {inner['name']}")
-    return dict(value) if "function" in value else {"type": "function", "function": dict(value)}
+    if "function" in value:
+        return dict(value)
+    schema = (
+        {}
+        if value.get("input_schema") is None or "parameters" in value
+        else {"parameters": value["input_schema"]}
+    )
+    described = {key: inner for key, inner in value.items() if key != "input_schema" or not schema}
+    return {"type": "function", "function": described | schema}
 
 
 def check_schema(schema: Any, place: str, levels: int = MOST_LEVELS) -> None:

@@ -12,11 +12,12 @@ from luthier.data.conversations.turns import are_turns, holds_messages
 AS_WRITTEN = b"luthier: as written"
 """The key in a column's metadata that says that its values are JSON, texts among them too."""
 TOOL_NAMES = ("tools", "functions")
+SYSTEM_NAMES = ("system", "system_prompt", "system_instruction")
 PROMPTS = ("messages", "prompt")
 
 
 def kept_as_written(rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Names of the columns that hold turns in some of these rows, and of those of tools beside them.
+    """Names of the columns that hold turns in some of these rows, and beside them of tools and of system prompts in parts.
 
     >>> sorted(kept_as_written([{"messages": [{"role": "user", "content": "Hello"}], "tools": [{"name": "now"}], "n": [1]}]))
     ['messages', 'tools']
@@ -28,6 +29,6 @@ def kept_as_written(rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
             name
             for row in rows
             for name, value in row.items()
-            if normal(name) in TOOL_NAMES and isinstance(value, list | dict)
+            if normal(name) in (*TOOL_NAMES, *SYSTEM_NAMES) and isinstance(value, list | dict)
         }
     return frozenset(found)

@@ -6,6 +6,7 @@ is replaced by a text that can be recognised: what stands before it and after it
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from luthier.batches.conversations import ASSISTANT
@@ -34,15 +35,21 @@ def locate(script: Script, learnt: Learnt) -> Located:
     whole = script.render(many, False)
     if not answers or answers[-1] != many - 1:
         earlier = answers[-1:] if learnt == "last" else answers
+        earlier = [at for at in earlier if at not in script.unlearnt]
         return with_earlier(script, Located(whole, None, ()), earlier, (whole, many, False))
     if many == 1:
-        return first_turn(script, whole)
+        return taught(script, first_turn(script, whole))
 
     prompt = script.render(many - 1, True)
-    located = last_answer(script, whole, prompt)
-    earlier = answers[:-1] if learnt == "answers" else []
+    located = taught(script, last_answer(script, whole, prompt))
+    earlier = [at for at in answers[:-1] if at not in script.unlearnt] if learnt == "answers" else []
     shown = (whole, many, False) if located.prompt is None else (prompt, many - 1, True)
     return with_earlier(script, located, earlier, shown)
+
+
+def taught(script: Script, located: Located) -> Located:
+    """What was found of a conversation that ends with an answer; without its place where it is not to be learnt."""
+    return replace(located, spans=()) if len(script.messages) - 1 in script.unlearnt else located
 
 
 def with_earlier(script: Script, located: Located, answers: Sequence[int], shown: Shown) -> Located:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from luthier.batches.conversations import Turn
+from luthier.batches.conversations import WEIGHT, Turn
 
 Arguments = Literal["mapping", "text"]
 """How the arguments of a tool's call are given: as a mapping, or as JSON text."""
@@ -17,7 +17,8 @@ def messages_of(turns: Sequence[Turn], arguments: Arguments) -> list[dict[str, A
     """The turns with a content each, empty where there was none, and with arguments in one shape."""
     messages = []
     for turn in turns:
-        message = {**turn, "content": "" if turn.get("content") is None else turn["content"]}
+        message = {key: value for key, value in turn.items() if key != WEIGHT}
+        message["content"] = "" if turn.get("content") is None else turn["content"]
         if turn.get("tool_calls"):
             message["tool_calls"] = [with_arguments(call, arguments) for call in turn["tool_calls"]]
         messages.append(message)

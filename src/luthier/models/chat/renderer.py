@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, get_args
 
-from luthier.batches.conversations import Conversation
+from luthier.batches.conversations import WEIGHT, Conversation
 from luthier.errors import DataError, ModelError, PlanError, did_you_mean, listing
 from luthier.models.chat.encoding import Encoded, encode_all, encode_apart
 from luthier.models.chat.locate import Learnt, locate
@@ -150,6 +150,7 @@ class Renderer:
             [new or old for new, old in zip(marked_tools, conversation.tools, strict=True)],
             self.end_tokens,
             (SPECIAL_TEXT,) if any(marked) or any(marked_tools) else (),
+            frozenset(at for at, turn in enumerate(conversation.turns) if turn.get(WEIGHT) == 0),
         )
 
     def shape(self, conversation: Conversation) -> Arguments:

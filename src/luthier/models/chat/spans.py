@@ -37,6 +37,8 @@ class Script:
     ends: tuple[str, ...] = ()
     """The tokens that end a turn or a text, as they are written."""
     remarks: tuple[str, ...] = ()
+    unlearnt: frozenset[int] = frozenset()
+    """Numbers of the assistant's turns that are not to be learnt."""
 
     def render(self, many: int, answering: bool) -> str:
         """The text of the first messages; with `answering`, the beginning of an answer stands at its end."""

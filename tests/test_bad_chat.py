@@ -136,8 +136,28 @@ def test_more_than_a_tenth_of_such_prompts_stop_a_run(refusal: Callable[..., str
     assert refusal(rows) == (
         "a.jsonl, line 41; a.jsonl, line 42; a.jsonl, line 43 and 2 more: 5 of 45 rows (11%) teach nothing; at most 10% may. "
         "5 of 45 rows (11%) are longer than 256 tokens and lose their end; at most 10% may. "
-        f"{SHORTER}, or whose chat template writes all of it down."
+        f"{SHORTER}."
     )
+
+
+def test_answers_of_weight_zero_alone_stop_a_run_and_some_of_them_are_told(
+    refusal: Callable[..., str], decoder: Path
+) -> None:
+    def weighed(row: dict[str, Any]) -> dict[str, Any]:
+        user, answer = row["messages"]
+        return {"messages": [user, answer | {"weight": 0}]}
+
+    rows = talks(40)
+
+    assert refusal([*map(weighed, rows)]).endswith(
+        "would be learnt. All answers have weight 0 (or loss, train: false). Give those that are to be learnt another weight."
+    )
+    assert refusal([*map(weighed, rows[:8]), *rows[8:]]).endswith(
+        "8 of 40 rows (20%) teach nothing; at most 10% may. Give answers that are to be learnt another weight than 0."
+    )
+    ended = tuned([*map(weighed, rows[:2]), *rows[2:]], decoder)
+    assert ended.code == 0
+    assert "2 rows: an answer has weight 0, and is not learnt." in ended.err
 
 
 def test_a_part_of_which_no_row_is_left_stops_a_run(refusal: Callable[..., str], decoder: Path) -> None:

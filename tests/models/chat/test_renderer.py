@@ -163,9 +163,11 @@ def test_a_turn_of_weight_zero_is_read_as_ever_and_not_learnt(name: str) -> None
     renderer = renderer_of(name)
     talk = chats.talk("Hi", "One", "More", "Two", "Still more", "Three")
     for unlearnt in ({1}, {5}, {1, 3}, {1, 3, 5}):
-        turns = [turn | {"weight": 0} if at in unlearnt else turn for at, turn in enumerate(talk.turns)]
+        turns = [{**turn, "weight": 0} if at in unlearnt else turn for at, turn in enumerate(talk.turns)]
         weighed = Conversation(tuple(turns))
-        expected = [text for text, at in zip(learnt(renderer, talk), (1, 3, 5), strict=True) if at not in unlearnt]
+        expected = [
+            text for text, at in zip(learnt(renderer, talk), (1, 3, 5), strict=True) if at not in unlearnt
+        ]
 
         assert renderer.training(weighed).ids == renderer.training(talk).ids
         assert learnt(renderer, weighed) == expected

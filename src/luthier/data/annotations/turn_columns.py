@@ -147,11 +147,6 @@ def told_of(seen: Seen, name: str) -> list[str]:
             f"column {name!r}: {counted(seen.moved, 'turn')} with a text behind a call of a tool or before what a tool gave: it "
             "is read on the other side of it, as chat templates write it."
         )
-    if seen.unlearnt:
-        told.append(
-            f"column {name!r}: {counted(seen.unlearnt, 'turn')} of the assistant with weight 0 (or loss, train: false): read, "
-            "and not learnt unless --turns all."
-        )
     if seen.renamed:
         told.append(f"column {name!r}: {names_of_speakers(seen.renamed)}.")
     if seen.unread:

@@ -37,8 +37,6 @@ class Seen:
     """Turns made of several texts."""
     moved: int = 0
     """Turns with a text that stands on the other side of a call, or of what a tool gave, than it is written."""
-    unlearnt: int = 0
-    """Turns of the assistant that say that they are not to be learnt."""
     renamed: Counter[str] = field(default_factory=Counter)
     """Speakers by the name that the file has, where that is not the role's own."""
     unread: Counter[str] = field(default_factory=Counter)
@@ -93,7 +91,6 @@ def read_turn(value: Any, place: str, seen: Seen) -> Turns:
         raise Fault(UNKNOWN_SPEAKER, f"{place} is by {shorten(speaker, 40)!r}")
     said = next((value[key] for key in SAID_KEYS if key in value), None)
     weight = unlearnt(value) if role in (ASSISTANT, CALL) else {}
-    seen.unlearnt += bool(weight)
     seen.unread.update(key for key in value if unread(key, value[key]))
     seen.renamed.update([speaker] if speaker != role or role == CALL else [])
     if role == CALL:

@@ -134,6 +134,8 @@ def refuse_nothing_learnt(proof: Proof) -> None:
             "The answers cannot be found in what the chat template writes. "
             "Give the model another template, or learn all tokens."
         )
+    elif proof.remarks.get("unlearnt"):
+        reason = "All answers have weight 0 (or loss, train: false). Give those that are to be learnt another weight."
     else:
         reason = "No row has a turn of the assistant. Check the roles of the turns, or learn all tokens."
     raise DataError(f"All tokens are masked: none of the {proof.tokens:,} would be learnt. {reason}")
@@ -156,6 +158,22 @@ def troubles_of(proof: Proof, most: float = MOST) -> dict[str, tuple[int, ...]]:
         **{f"lose something: {REMARKS[one]}": proof.remarks.get(one, ()) for one in USELESS},
     }
     return {trouble: found for trouble, found in troubles.items() if len(found) > most * proof.rows}
+
+
+def what_mends(proof: Proof) -> str:
+    """What to do about the troubles of which there are too many."""
+    few = MOST * proof.rows
+    lost = any(len(proof.remarks.get(one, ())) > few for one in USELESS)
+    ways = []
+    if len(proof.cut) > few:
+        ways += ["shorten the prompts", "name a model with --model that reads more"]
+    if lost:
+        ways.append("name a model with --model whose chat template writes all of it down")
+    if proof.remarks.get("unlearnt"):
+        ways.append("give answers that are to be learnt another weight than 0")
+    if not ways:
+        ways.append("correct these rows")
+    return f"{', or '.join(ways).capitalize()}."
 
 
 def having(found: Sequence[int], name: str) -> str:

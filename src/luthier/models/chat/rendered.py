@@ -21,6 +21,7 @@ REMARKS: Mapping[str, str] = {
     "parts-lost": "a part of a message is no text, and is not read",
     "changed": "the chat template writes a message otherwise than it was given, as without its thinking",
     "unlocated": "an answer cannot be found in the rendering, and is not learnt",
+    "unlearnt": "an answer has weight 0, and is not learnt",
     "rewritten": "the chat template begins an answer otherwise when it asks for one: learnt is what it asks for",
     "other-end": "an answer ends with another token than usual: it is learnt where generation would stop at it",
     "apart": "a token would stand over the border between prompt and answer: both are read apart, as in generation",

@@ -20,7 +20,7 @@ from luthier.models.chat.spans import Located, Script
 from luthier.models.chat.special_text import SpecialText, special_text, unmarked
 from luthier.models.chat.template import ChatTemplate, open_template
 
-SPECIAL_TEXT, APART, STRADDLED = "special-text", "apart", "straddled"
+SPECIAL_TEXT, APART, STRADDLED, UNLEARNT = "special-text", "apart", "straddled", "unlearnt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,8 @@ class Renderer:
                 remarks.append(APART)
             if any(straddled(whole, begin) for begin, _ in one.spans if begin < len(one.prompt or one.text)):
                 remarks.append(STRADDLED)
+            if script.unlearnt and learnt != "all":
+                remarks.append(UNLEARNT)
             trained = [True] * len(whole.ids) if learnt == "all" else answered(one, whole, len(prompt))
             found.append((one, whole, Rendered(whole.ids, trained, tuple(remarks))))
         return found

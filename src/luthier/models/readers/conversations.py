@@ -11,7 +11,7 @@ from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError, ModelError, RowsError
 from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.locate import Learnt
-from luthier.models.chat.proof import Proof, prove, refuse_nothing_learnt, stops, troubles_of
+from luthier.models.chat.proof import Proof, prove, refuse_nothing_learnt, stops, troubles_of, what_mends
 from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import Renderer, open_renderer
 from luthier.models.hub.end_tokens import end_tokens
@@ -288,11 +288,7 @@ def refuse_troubles(proof: Proof, answered: Sequence[int]) -> None:
     doubts = stops(proof)
     if doubts:
         rows = sorted({answered[at] for found in troubles_of(proof).values() for at in found})
-        raise RowsError(
-            " ".join(doubts),
-            rows,
-            "Shorten the prompts, or name a model with --model that reads more, or whose chat template writes all of it down.",
-        )
+        raise RowsError(" ".join(doubts), rows, what_mends(proof))
 
 
 @dataclass(frozen=True)

@@ -517,6 +517,7 @@ def test_what_may_be_conversations_or_labels_is_asked(
         {"prompt": "What is 2 + 2?"},
         {"prompt": [USER]},
         {"conversations": [{"from": "human", "value": "What is 2 + 2?"}]},
+        {"contents": [{"role": "user", "parts": [{"text": "What is 2 + 2?"}]}]},
         {"instruction": "What is 2 + 2?", "input": ""},
     ],
 )

@@ -22,7 +22,7 @@ from luthier.data.conversations.turns import Seen, Turns, turns_of
 from luthier.errors import DataError, shorten
 
 EXPECTED = "Expected a text, a list of turns such as {'role': 'user', 'content': …}, or an object with `messages` or `prompt`."
-OTHERS = ("conversations", "instruction")
+OTHERS = ("conversations", "contents", "instruction")
 """Names under which messages and prompts stand too."""
 
 

@@ -18,8 +18,8 @@ HERE = Path(luthier.__file__).parent / "demo"
 MODEL = PACKAGED_CHAT
 """The language model that is tuned."""
 CHAT_SECONDS = 900.0
-"""Seconds that the demo of conversations takes at the most, with the opening of the model. Two cores with bf16 take half of it;
-without, ten minutes would end training after 91 of 126 steps (docs/demo-chat.md)."""
+"""Seconds that the demo of conversations takes at the most, with the opening of the model: two cores take two thirds of it,
+without bf16 (docs/demo-chat.md)."""
 FEWEST_SECONDS = 60.0
 """Seconds that are left to its run, however long the opening took."""
 TEXTS = (

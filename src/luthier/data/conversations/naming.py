@@ -25,7 +25,16 @@ MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog"
 PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "input_text", "user", "human")
 ASKED_NAMES = (*PROMPT_NAMES, "text")
 """Names of what is asked where nothing is to be learnt: a file of plain texts too."""
-COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "output_text", "assistant", "generation", "target")
+COMPLETION_NAMES = (
+    COMPLETION,
+    "output",
+    "response",
+    "answer",
+    "output_text",
+    "assistant",
+    "generation",
+    "target",
+)
 CONTEXT_NAMES = ("input", CONTEXT)
 CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred", "preferred_output")
 JUDGEMENT_NAMES = ("label", "kto_tag")

@@ -627,5 +627,5 @@ def test_rows_to_answer_without_a_prompt_are_refused(tmp_path: Path) -> None:
 
     assert str(error.value) == (
         f"{tmp_path / 'a.jsonl'}: no column looks like the prompt: none of 'prompt', 'instruction', 'question', 'query', "
-        "'input', 'user', 'human', 'text'. Name it with --column prompt=NAME. Columns: 'words'."
+        "'input', 'input_text', 'user', 'human' and 1 more. Name it with --column prompt=NAME. Columns: 'words'."
     )

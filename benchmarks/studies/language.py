@@ -49,7 +49,7 @@ class Rate:
     score: float | None
     """Exact match of what the trial's best weights write; None where only the loss is looked at."""
     seconds: float
-    """Of the trial, two of them side by side with a thread each."""
+    """What the trial took, two of them side by side with a thread each."""
     machine: str
 
     @property

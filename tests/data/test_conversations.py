@@ -258,7 +258,8 @@ LOOKS_UP = {"id": "c1", "type": "function", "function": {"name": "find", "argume
 
 def test_anthropics_blocks_are_turns_and_calls_of_tools(tmp_path: Path) -> None:
     use = {"type": "tool_use", "id": "c1", "name": "find", "input": {"city": "Oslo"}}
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "12 degrees"}]}
+    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": "c1", "is_error": True}
+    result["content"] = [{"type": "text", "text": "12 degrees"}]
     thinks = {"type": "thinking", "thinking": "Weather it is.", "signature": "x"}
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     row = {
@@ -272,8 +273,12 @@ def test_anthropics_blocks_are_turns_and_calls_of_tools(tmp_path: Path) -> None:
         "tools": [{"name": "find", "description": "Finds.", "input_schema": schema}],
     }
 
-    (found,) = conversations(read(json_lines(tmp_path / "a.jsonl", [row])))
+    (found,) = conversations(table := read(json_lines(tmp_path / "a.jsonl", [row])))
 
+    assert [told for told in table.guesses if "not read" in told] == [
+        f"{tmp_path / 'a.jsonl'}: column 'messages': the turns' keys 'is_error', 'signature' are not read; a turn is its role, "
+        "its content and its calls of tools."
+    ]
     assert found.turns == (
         {"role": "system", "content": "Be brief.\nBe kind."},
         USER,

@@ -21,6 +21,20 @@ BETWEEN_TEXTS = "\n"
 """What stands between several texts of one turn."""
 CALLED, GAVE = ("functionCall", "function_call"), ("functionResponse", "function_response")
 """Keys of Google's parts that call a tool, and that say what it gave."""
+READ = (
+    "type",
+    "text",
+    "thought",
+    "thinking",
+    "id",
+    "name",
+    "input",
+    "content",
+    "tool_use_id",
+    *CALLED,
+    *GAVE,
+)
+"""Keys of blocks that are read."""
 
 
 @dataclass
@@ -34,6 +48,8 @@ class Blocks:
     """Turns of tools: what each of them gave."""
     moved: bool = False
     """Whether a text stands behind a call or before a result, where no chat template writes it."""
+    unread: set[str] = field(default_factory=set)
+    """Keys of blocks that say something that is not read."""
 
     @property
     def text(self) -> str:
@@ -52,6 +68,7 @@ def sort_in(block: Any, found: Blocks, place: str) -> None:
     """Put one block where it belongs. Raises Fault for one that is nothing of these."""
     known = block if isinstance(block, Mapping) else {"text": block}
     kind, text = known.get("type"), known.get("text")
+    found.unread |= {key for key in known if key not in READ and known[key] not in (None, "", [], {}, False)}
     if (call := called(known)) is not None:
         found.calls.append(call_of(call, place))
     elif (result := gave(known, place)) is not None:

@@ -105,7 +105,8 @@ def read_turn(value: Any, place: str, seen: Seen) -> Turns:
     called = {} if calls is None else {"tool_calls": calls}
     results = inside.pop("results", [])
     own = {"role": role, "content": content, **inside, **called, **kept, **weight}
-    return results if results and not content and calls is None else [*results, own]
+    says_more = bool(content) or len(own) > 2  # than its role and that it says nothing
+    return [*results, own] if says_more or not results else results
 
 
 def unlearnt(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,6 +135,7 @@ def content_of(said: Any, role: str, place: str, seen: Seen) -> tuple[str | None
     blocks = blocks_of(said, place)
     seen.joined += len(blocks.texts) > 1
     seen.moved += blocks.moved
+    seen.unread.update(blocks.unread)
     beside = {
         "tool_calls": blocks.calls,
         "reasoning_content": BETWEEN_TEXTS.join(blocks.thoughts),

@@ -35,14 +35,13 @@ def locate(script: Script, learnt: Learnt) -> Located:
     whole = script.render(many, False)
     if not answers or answers[-1] != many - 1:
         earlier = answers[-1:] if learnt == "last" else answers
-        earlier = [at for at in earlier if at not in script.unlearnt]
         return with_earlier(script, Located(whole, None, ()), earlier, (whole, many, False))
     if many == 1:
         return taught(script, first_turn(script, whole))
 
     prompt = script.render(many - 1, True)
     located = taught(script, last_answer(script, whole, prompt))
-    earlier = [at for at in answers[:-1] if at not in script.unlearnt] if learnt == "answers" else []
+    earlier = answers[:-1] if learnt == "answers" else []
     shown = (whole, many, False) if located.prompt is None else (prompt, many - 1, True)
     return with_earlier(script, located, earlier, shown)
 
@@ -53,8 +52,9 @@ def taught(script: Script, located: Located) -> Located:
 
 
 def with_earlier(script: Script, located: Located, answers: Sequence[int], shown: Shown) -> Located:
-    """The answers before the last turn as well. `shown` is a text in which they stand."""
-    found = [earlier_answer(script, at, shown) for at in answers]
+    """The answers before the last turn as well, but for those that are not to be learnt. `shown` is a text in which they
+    stand."""
+    found = [earlier_answer(script, at, shown) for at in answers if at not in script.unlearnt]
     remarks = dict.fromkeys(located.remarks)
     for _, remark in found:
         remarks.update(dict.fromkeys(remark))

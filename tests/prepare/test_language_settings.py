@@ -141,3 +141,18 @@ def test_answers_as_long_as_the_model_reads_are_refused(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"task.max_tokens: 256 leave no room for what is asked, as {model} reads and writes 256 tokens together. Choose fewer."
     )
+
+
+@pytest.mark.parametrize(("method", "rate"), [("full", 1e-4), ("top:1", 2e-4), ("lora", 1e-3)])
+def test_each_method_of_a_small_language_model_has_the_rate_that_was_measured(
+    method: str, rate: float, tmp_path: Path
+) -> None:
+    data, model = conversations_jsonl(tmp_path / "rows.jsonl", 40), llama(tmp_path / "model", byte_level())
+    settings = {
+        "model.name": str(model),
+        "run.device": "cpu",
+        "run.precision": "fp32",
+        "train.method": method,
+    }
+
+    assert prepare(plan_of(data, **settings)).plan.train.lr == pytest.approx(rate)

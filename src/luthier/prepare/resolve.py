@@ -7,7 +7,7 @@ from luthier.errors import PlanError
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
-from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.method import Lora, Method, Thaw, Top, parse_method
 from luthier.plan.named_columns import COLUMNS, column_settings
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.idle_settings import no_cloze_with
@@ -160,7 +160,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
         why_patience = "no stop before all has thawed"
     guesses = []
-    times = task.learning.rate * (LORA_RATE if isinstance(method, Lora) else 1)
+    times = task.learning.rate * rate_of(method, recipe)
     guesses.append(Guess("train.lr", recipe.lr * times, why if times == 1 else f"{times:g} times the {why}"))
     if not isinstance(method, Lora):
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
@@ -182,6 +182,17 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         *guesses,
         Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),
     ]
+
+
+def rate_of(method: Method, recipe: Recipe) -> float:
+    """A method's learning rate as a multiple of that of full tuning."""
+    match method:
+        case Lora():
+            return LORA_RATE
+        case Top():
+            return recipe.top_rate
+        case _:
+            return 1
 
 
 def made_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:

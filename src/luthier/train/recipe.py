@@ -43,6 +43,8 @@ class Recipe:
     warmup: float
     layer_decay: float
     source: str
+    top_rate: float = 1.0
+    """The learning rate of the last blocks tuned alone (`--method top:K`), as a multiple of that of full tuning."""
 
     @property
     def rows_of_floor(self) -> int:

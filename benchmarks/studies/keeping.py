@@ -153,37 +153,55 @@ def section(found: Sequence[Measured]) -> str:
             else [str(one.steps), f"{one.training:.0f}", f"{one.keeping:.0f}"]
         )
         lines.append(f"| {one.keep} | {seed} | " + " | ".join([*shown, score, kl, *times]) + " |")
-    words = [
-        sentence for one in found if one.keep == "strong" for sentence in (told(one, found),) if sentence
-    ]
     kept = [f"Seed {one.seed}: {one.words}" for one in found if one.words]
     machines = "\n".join(dict.fromkeys(one.machine for one in found))
+    base = next((one for one in found if one.keep == "base"), None)
+    pairs = [
+        (off, strong)
+        for off in found
+        for strong in found
+        if (off.keep, strong.keep) == ("off", "strong") and off.seed == strong.seed
+    ]
+    words = [] if base is None else [told(base, off, strong) for off, strong in pairs]
+    if base is not None and len(pairs) > 1:
+        words.append(altogether(base, pairs))
     return "\n\n".join([machines, "\n".join(lines), *words, *kept])
 
 
-def told(strong: Measured, found: Sequence[Measured]) -> str:
-    """What strong keeps beside off of the same seed; empty where one of the bodies is missing."""
-    base = next((one for one in found if one.keep == "base"), None)
-    off = next((one for one in found if one.keep == "off" and one.seed == strong.seed), None)
-    if base is None or off is None:
-        return ""
+def told(base: Measured, off: Measured, strong: Measured) -> str:
+    """What strong keeps beside off of the same seed."""
     gaps = [one - other for one, other in zip(strong.right, off.right, strict=True)]
     margin = 1.96 * statistics.stdev(gaps) / len(gaps) ** 0.5
-    lost = [
-        (task, base.probes[task] - off.probes[task], base.probes[task] - strong.probes[task])
-        for task in PROBED
-    ]
     back = "; ".join(
-        f"of {100 * before:.1f} points lost on {task} {100 * (before - after):.1f} are kept ({(before - after) / before:.0%})"
-        if before > 0
-        else f"nothing was lost on {task}"
-        for task, before, after in lost
+        given_back(task, base.probes[task] - off.probes[task], strong.probes[task] - off.probes[task])
+        for task in PROBED
     )
     return (
         f"Seed {strong.seed}: strong is {100 * statistics.mean(gaps):+.1f} points from off on SST-2's test rows (95 % interval "
         f"{100 * (statistics.mean(gaps) - margin):+.1f} to {100 * (statistics.mean(gaps) + margin):+.1f}); {back}; "
         f"{strong.steps - off.steps} more training steps."
     )
+
+
+def altogether(base: Measured, pairs: Sequence[tuple[Measured, Measured]]) -> str:
+    """What strong keeps on the mean over seeds, for each task and for both; the noise of a probe's score is told with it."""
+    off, strong = (
+        {task: statistics.mean(pair[at].probes[task] for pair in pairs) for task in PROBED} for at in (0, 1)
+    )
+    lost = {task: base.probes[task] - off[task] for task in PROBED}
+    kept = {task: strong[task] - off[task] for task in PROBED}
+    each = "; ".join(given_back(task, lost[task], kept[task]) for task in PROBED)
+    both = given_back("either, on the mean", statistics.mean(lost.values()), statistics.mean(kept.values()))
+    return (
+        f"On the mean of {len(pairs)} seeds {each}; {both}. One standard error of a single probe's score is about 1.1 points on "
+        "AG News (1,000 test rows) and 1.3 on TREC (500)."
+    )
+
+
+def given_back(task: str, lost: float, kept: float) -> str:
+    if lost <= 0:
+        return f"nothing was lost on {task}"
+    return f"of {100 * lost:.1f} points lost on {task} {100 * kept:.1f} are kept ({kept / lost:.0%})"
 
 
 def main() -> None:

@@ -150,7 +150,8 @@ def picture(cells: Sequence[Cell]) -> str:
             axes.grid(axis="y")
         grid[0].set_ylabel("accuracy, %")
         figure.supxlabel("training rows", color=MUTED, size=13)
-        grid[-1].legend(loc="lower right", handlelength=2.6)
+        lines, names = grid[0].get_legend_handles_labels()
+        figure.legend(lines, names, loc="outside upper center", ncols=len(names), handlelength=2.6)
 
     told = f"Accuracy on the test rows by training rows, of four candidates on {', '.join(sets)}"
     drawn = str(drawing("scratch", told, 300, draw, width=240 * len(sets)))
@@ -158,7 +159,9 @@ def picture(cells: Sequence[Cell]) -> str:
         drawn = drawn.replace(f"var({variable})", colour)
     return (
         drawn.replace(
-            "<svg ", '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ', 1
+            "<svg ",
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" style="background: white" ',
+            1,
         )
         + "\n"
     )

@@ -303,6 +303,7 @@ def test_part_of_an_epoch_is_part_of_its_steps(epochs: float, steps: int) -> Non
 
 def test_validations_are_even_and_the_last_step_is_always_one() -> None:
     assert sorted(validation_steps(10, 5, 2)) == [3, 5, 8, 10]
+    assert not validation_steps(10, 5, 0)
     assert sorted(validation_steps(7, 5, 1)) == [5, 7]
     assert sorted(validation_steps(2, 5, 10)) == [1, 2]
     assert sorted(validation_steps(1, 1, 3)) == [1]

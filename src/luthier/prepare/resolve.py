@@ -163,7 +163,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     times = task.learning.rate * rate_of(method, recipe)
     guesses.append(Guess("train.lr", recipe.lr * times, why if times == 1 else f"{times:g} times the {why}"))
     if not isinstance(method, Lora):
-        guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
+        guesses.append(Guess("train.layer_decay", recipe.layers.decay, why))
     guesses += [
         Guess("train.batch_rows", usual_rows, why_rows),
         Guess("train.epochs", epochs, why_epochs),
@@ -190,7 +190,7 @@ def rate_of(method: Method, recipe: Recipe) -> float:
         case Lora():
             return LORA_RATE
         case Top():
-            return recipe.top_rate
+            return recipe.layers.top
         case _:
             return 1
 

@@ -39,7 +39,7 @@ class TrainSettings:
     warmup: float
     max_norm: float
     validations: int
-    """Number of validations per epoch."""
+    """Number of validations per epoch; 0: none at all, and the last state is the one that is kept."""
     patience: int
     """Number of validations without a better score after which training stops."""
     micro_tokens: int = 16_384
@@ -251,11 +251,13 @@ def decisions_at(step: int, checkpoints: Checkpoints | None) -> Decided:
 
 
 def validation_steps(steps: int, per_epoch: int, per_epoch_validations: int) -> set[int]:
-    """The steps after which validation is scored: evenly over each epoch, and at the end.
+    """The steps after which validation is scored: evenly over each epoch, and at the end; none where an epoch has none.
 
     >>> sorted(validation_steps(25, 10, 2))
     [5, 10, 15, 20, 25]
     """
+    if not per_epoch_validations:
+        return set()
     times = math.ceil(steps / per_epoch) * per_epoch_validations
     marks = {math.ceil((at + 1) * per_epoch / per_epoch_validations) for at in range(times)}
     return {mark for mark in marks if mark < steps} | {steps}

@@ -28,6 +28,16 @@ class Models:
 
 
 @dataclass(frozen=True)
+class LayerRates:
+    """How the learning rate differs from layer to layer."""
+
+    decay: float
+    """The rate of each block is this times that of the block above it."""
+    top: float = 1.0
+    """The rate of the last blocks tuned alone (`--method top:K`), as a multiple of that of full tuning."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One row of recipes.toml: the settings for a family of models."""
 
@@ -41,10 +51,8 @@ class Recipe:
     batch_rows_at_least: int
     weight_decay: float
     warmup: float
-    layer_decay: float
+    layers: LayerRates
     source: str
-    top_rate: float = 1.0
-    """The learning rate of the last blocks tuned alone (`--method top:K`), as a multiple of that of full tuning."""
 
     @property
     def rows_of_floor(self) -> int:
@@ -82,11 +90,11 @@ def recipes() -> list[Recipe]:
 
 def recipe_of(row: Mapping[str, Any]) -> Recipe:
     """A row of the table, as TOML has it."""
-    numbers = {
-        key: value for key, value in row.items() if key not in ("families", "parameters_below", "write")
-    }
+    grouped = ("families", "parameters_below", "write", "layer_decay", "top_rate")
     models = Models(tuple(row["families"]), row["parameters_below"], row.get("write", False))
-    return Recipe(models=models, **numbers)
+    layers = LayerRates(row["layer_decay"], row.get("top_rate", 1.0))
+    rest = {key: value for key, value in row.items() if key not in grouped}
+    return Recipe(models=models, layers=layers, **rest)
 
 
 def recipe_for(family: str, parameters: int, writes: bool = False) -> Recipe:

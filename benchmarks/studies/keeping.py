@@ -35,6 +35,8 @@ PROBED = {
     "TREC": ("trec/train.csv", None, "trec/test.csv"),
 }
 """Files of the tasks that a probe learns: train, validation where there is a file for it, test."""
+TESTED = {"AG News": 1_000, "TREC": 500}
+"""Their test rows."""
 ALLOWED = "leaks,copies,contradictions,near-copies,label-errors"
 """Findings that do not stop: the sets are taken as their sources left them."""
 
@@ -191,11 +193,12 @@ def altogether(base: Measured, pairs: Sequence[tuple[Measured, Measured]]) -> st
     lost = {task: base.probes[task] - off[task] for task in PROBED}
     kept = {task: strong[task] - off[task] for task in PROBED}
     each = "; ".join(given_back(task, lost[task], kept[task]) for task in PROBED)
-    both = given_back("either, on the mean", statistics.mean(lost.values()), statistics.mean(kept.values()))
-    return (
-        f"On the mean of {len(pairs)} seeds {each}; {both}. One standard error of a single probe's score is about 1.1 points on "
-        "AG News (1,000 test rows) and 1.3 on TREC (500)."
+    both = given_back("either (the mean)", statistics.mean(lost.values()), statistics.mean(kept.values()))
+    noise = " and ".join(
+        f"{100 * (score * (1 - score) / TESTED[task]) ** 0.5:.1f} points on {task}"
+        for task, score in base.probes.items()
     )
+    return f"Means of {len(pairs)} seeds: {each}; {both}. One standard error of a single probe's score is {noise}."
 
 
 def given_back(task: str, lost: float, kept: float) -> str:

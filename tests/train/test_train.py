@@ -301,9 +301,12 @@ def test_part_of_an_epoch_is_part_of_its_steps(epochs: float, steps: int) -> Non
     assert len(only(Stepped, Course(rows=40, epochs=epochs).run())) == steps
 
 
+def test_who_validates_nothing_has_no_validation_at_the_end_either() -> None:
+    assert not validation_steps(10, 5, 0)
+
+
 def test_validations_are_even_and_the_last_step_is_always_one() -> None:
     assert sorted(validation_steps(10, 5, 2)) == [3, 5, 8, 10]
-    assert not validation_steps(10, 5, 0)
     assert sorted(validation_steps(7, 5, 1)) == [5, 7]
     assert sorted(validation_steps(2, 5, 10)) == [1, 2]
     assert sorted(validation_steps(1, 1, 3)) == [1]

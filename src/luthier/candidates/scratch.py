@@ -16,12 +16,12 @@ from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Va
 from luthier.models.ladder.policies import AllRungs
 from luthier.models.ladder.recompute import recompute
 from luthier.models.ladder.trainable import randomise
-from luthier.plan.method import Lora, parse_method
-from luthier.plan.sections import TrainPlan
+from luthier.plan.method import parse_method
 from luthier.prepare.prepare import Prepared
-from luthier.prepare.resolve import LORA_RATE
+from luthier.prepare.resolve import rate_of
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
 from luthier.train.loop import Ending, Lesson, TrainSettings, train
+from luthier.train.recipe import recipe_for
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -157,12 +157,14 @@ def told(event: Event) -> Generator[Event, None, None]:
 def settings_from_scratch(run: Run) -> TrainSettings:
     """The settings of the tuned candidate, but for the rate."""
     own = settings_of(run.plan.train, micro_tokens_of(run.plan.run, run.task))
-    usual = rate_of_all_layers(run.plan.train, run.tuning.get("rate_test", {}).get("lr"))
+    usual = rate_of_all_layers(run)
     return replace(own, lr=min(FASTER * usual, max(usual, FASTEST)))
 
 
-def rate_of_all_layers(plan: TrainPlan, found: float | None) -> float:
-    """The rate at which all layers are tuned. found: what a range test found."""
-    asked = plan.lr if isinstance(plan.lr, float) else found
-    assert asked is not None, "a resolved plan has a rate, or it was found before"
-    return asked / LORA_RATE if isinstance(parse_method(plan.method), Lora) else asked
+def rate_of_all_layers(run: Run) -> float:
+    """The rate at which all layers would be tuned, where fewer are, or adapters."""
+    plan, ready = run.plan.train, run.ready
+    asked = plan.lr if isinstance(plan.lr, float) else run.tuning["rate_test"]["lr"]
+    parameters = sum(weight.numel() for weight in ready.model.parameters())
+    recipe = recipe_for(ready.base.folder.family, parameters)
+    return float(asked / rate_of(parse_method(plan.method), recipe))

@@ -33,7 +33,7 @@ class LayerRates:
 
     decay: float
     """The rate of each block is this times that of the block above it."""
-    top: float = 1.0
+    top: float
     """The rate of the last blocks tuned alone (`--method top:K`), as a multiple of that of full tuning."""
 
 

@@ -89,7 +89,8 @@ class Contrasting:
         unfreezing = LadderUnfreezing(ready.model, ready.ladder, policy, new_head=False)
         parts = unfreezing.parts(1)
         state = State(ready.model, Weights(ready.model, parts, ready.masters, settings.weight_decay))
-        lesson = Lesson(task, examples, lambda: (0.0, 0.0), self.run.plan.run.seed, name=NAME)
+        unasked = (0.0, 0.0)  # settings_for has no validations
+        lesson = Lesson(task, examples, lambda: unasked, self.run.plan.run.seed, name=NAME)
         with ready.masters.training():
             yield from train(state, lesson, settings, unfreezing, ready.device, self.run.clock)
         state.weights.release()

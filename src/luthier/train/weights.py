@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from luthier.devices import release_freed_memory
 from luthier.models.master_weights import MasterWeights
 from luthier.train.averaging import Averaging
 from luthier.train.flat_parameters import FlatParameters, Part
@@ -75,6 +76,7 @@ class Weights:
         """Optimizer steps that each rung has taken: one that thaws late has its own bias correction."""
         self.moving = set(self.steps)
         self.buffers = {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
+        release_freed_memory()  # the places where the weights were before: the moments come beside what is kept
 
     @property
     def count(self) -> int:

@@ -126,12 +126,11 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
     skeleton = skeleton_of(folder, auto_class, config)
     check_shapes(folder, skeleton)
     attention = "eager" if "eager" in attention_ways(skeleton) and not torch.cuda.is_available() else "sdpa"
-    mapped = read_weights(folder.weights)
     with telling_library_errors(folder), quiet():
         model, info = type(skeleton).from_pretrained(
             None,
             config=config if isinstance(config, type(skeleton).config_class) else skeleton.config,
-            state_dict=with_embeddings(mapped, skeleton),
+            state_dict=with_embeddings(read_weights(folder.weights, kept=True), skeleton),
             dtype=torch.float32,
             # Plain products beat torch's fused CPU attention, whose backward is slow at these lengths (docs/recipes.md).
             attn_implementation=attention,
@@ -139,7 +138,6 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
             output_loading_info=True,
         )
     check_nothing_missing(folder, model, info["missing_keys"])
-    part_from_files(model, mapped)
     refuse_not_finite(folder.path, chain(model.named_parameters(), model.named_buffers()))
     if folder.adapter is not None:
         merge_adapter(model, folder.adapter)
@@ -148,18 +146,6 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
         if attention == "eager":
             use_short_attention(model, lambda: first_tensor(model(**few_tokens(model.config))))
     return model
-
-
-def part_from_files(model: nn.Module, mapped: Mapping[str, torch.Tensor]) -> None:
-    """Give a model memory of its own for the weights that it has from the mapped files as they are.
-
-    As long as one weight lies in a mapped file, all of the file's pages that were read stay in memory, those of the weights that
-    training has put elsewhere too.
-    """
-    read = {weight.data_ptr() for weight in mapped.values()}
-    for weight in chain(model.parameters(), model.buffers()):
-        if weight.data_ptr() in read:
-            weight.data = weight.data.clone()
 
 
 def with_embeddings(weights: Mapping[str, torch.Tensor], skeleton: Any) -> dict[str, torch.Tensor]:

@@ -112,13 +112,25 @@ def refuse_quantised(path: Path, name: str, kind: str) -> None:
         )
 
 
-def read_weights(files: Sequence[Path]) -> dict[str, Tensor]:
-    """All tensors of some weight files, still on disk until they are used."""
+def read_weights(files: Sequence[Path], kept: bool = False) -> dict[str, Tensor]:
+    """All tensors of some weight files, still on disk until they are used.
+
+    kept: whether a model keeps those in fp32 as they are. They are read at once then: as long as one tensor of a mapped file is
+    used all its pages stay in memory, those of weights that training has put elsewhere too.
+    """
     found: dict[str, Tensor] = {}
     for path in files:
-        with telling_read_errors(path), safe_open(path, framework="pt") as file:
-            found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+        with telling_read_errors(path):
+            whole = kept and set(kinds_in(path)) <= {"F32"}
+            with safe_open(path, framework="pt", backend="pread" if whole else "mmap") as file:
+                found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
     return found
+
+
+def kinds_in(path: Path) -> list[str]:
+    """The kinds of numbers of a file's tensors, as safetensors names them."""
+    with safe_open(path, framework="np") as file:
+        return [file.get_slice(name).get_dtype() for name in file.keys()]  # noqa: SIM118 (it is no dictionary)
 
 
 def refuse_not_finite(where: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from luthier.devices import release_freed_memory
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.folder.model_record import CARD, FILE, ModelRecord, sealed_record_of
@@ -47,6 +48,7 @@ def write_model(
             encoding="utf-8",
         )
         (folder / CARD).write_text(card, encoding="utf-8")
+        release_freed_memory()  # what writing took, as large as the weights: those that are opened come beside the model
         reopen(path, folder, model, head, reader, record)
 
 

@@ -17,6 +17,8 @@ GIT_LFS = b"version https://git-lfs"
 """The first bytes of the pointer that stands in for a large file until git has fetched it."""
 PLAIN = ("F64", "F32", "F16", "BF16")
 """Number types that weights may have, as safetensors names them."""
+CONVERTED = frozenset(PLAIN) - {"F32"}
+"""Those of them that a model does not keep as they are."""
 
 
 def weight_files(root: Path) -> list[Path]:
@@ -121,16 +123,16 @@ def read_weights(files: Sequence[Path], kept: bool = False) -> dict[str, Tensor]
     found: dict[str, Tensor] = {}
     for path in files:
         with telling_read_errors(path):
-            whole = kept and set(kinds_in(path)) <= {"F32"}
+            whole = kept and not CONVERTED & kinds_in(path)
             with safe_open(path, framework="pt", backend="pread" if whole else "mmap") as file:
                 found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
     return found
 
 
-def kinds_in(path: Path) -> list[str]:
+def kinds_in(path: Path) -> set[str]:
     """The kinds of numbers of a file's tensors, as safetensors names them."""
     with safe_open(path, framework="np") as file:
-        return [file.get_slice(name).get_dtype() for name in file.keys()]  # noqa: SIM118 (it is no dictionary)
+        return {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
 
 
 def refuse_not_finite(where: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:

@@ -138,10 +138,15 @@ def kinds_in(path: Path) -> set[str]:
 def refuse_not_finite(where: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Raise ModelError for a weight that is no number, or infinite: nothing that is computed with it means anything."""
     for name, tensor in tensors:
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not all_finite(tensor):
             strange = int((~torch.isfinite(tensor)).sum())
             raise ModelError(
                 f"{where}: {name} holds {strange:,} of {tensor.numel():,} weights that are not finite numbers. The "
                 "file is damaged, "
                 "or the training that made it went astray: fetch it again, or choose another model."
             )
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite, told by the smallest and the largest, without a copy of the tensor."""
+    return not tensor.numel() or bool(torch.isfinite(torch.stack(tensor.aminmax())).all())

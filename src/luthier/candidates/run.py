@@ -225,8 +225,10 @@ class Run:
     # What is kept
 
     def keep_at_first(self, fitted: Fitted) -> None:
-        """Write the model of a candidate that trained no layers, where it is the best so far, unless an earlier command of this
-        run has left the model of one that did: a training that was stopped, and goes on."""
+        """Write the model of a candidate that trained no layers, where it is the best so far, unless there is a better one: of
+        the round of labelling before, or of a training that an earlier command of this run began and this one goes on with."""
+        if self.plan.data.continues is not None:
+            return
         if self.kept is not None and best_on_validation([self.kept, fitted], self.task.metric) is self.kept:
             return
         left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
@@ -268,7 +270,13 @@ class Run:
         where = self.folder.path
         if self.kept is None:
             earlier = (where / "model").is_dir()
-            ready = "model/ is what an earlier command came to" if earlier else "no model was ready yet"
+            before = self.plan.data.continues
+            none = (
+                "no model was ready yet"
+                if before is None
+                else f"the model is that of {before} until this round is over"
+            )
+            ready = "model/ is what an earlier command came to" if earlier else none
             return Interrupted(f"Interrupted; {ready}. `luthier resume {where}` goes on from what was saved.")
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "

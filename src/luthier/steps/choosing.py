@@ -13,7 +13,8 @@ from luthier.events import CandidateReady, Chose, Event, Started
 
 
 def cheap_candidates(run: Run) -> Iterator[Event]:
-    """The candidates that leave the body as it is. As soon as one of them has a model it is saved: from here on there is one."""
+    """The candidates that leave the body as it is. As soon as one of them has a model it is saved, and from here on there is
+    one; in a further round of labelling there is one already."""
     yield Started("probe", run.clock())
     for candidate in wanted(run, trains=False):
         yield from add(run, candidate)

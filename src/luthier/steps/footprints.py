@@ -13,10 +13,12 @@ from luthier.models.heads import HEADS
 from luthier.scores.learning_curve import FARTHEST, Curve, likely_rows
 from luthier.scores.metrics import metric_named
 
-LONG_ENOUGH = 0.3
+LONG_ENOUGH = 0.2
 """Seconds that some rows have to take for their pace to be believed."""
 FIRST, MOST = 8, 256
 """Rows that are answered first, and at the most, to see how fast that is."""
+SPARE = 1.25
+"""So many times the rows that would take that long by the pace of fewer, which is slower."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def rows_per_second(one: Fitted, rows: int, rate: float | None) -> float | None:
 
 
 def pace_of_model(run: Run) -> float:
-    """Rows a second that the model reads and answers, rows as they stand in the file: more and more of the test rows, until that
-    takes long enough to be believed. All candidates that ask a model ask one of this architecture."""
+    """Rows a second that the model reads and answers, rows as they stand in the file: as many test rows as take long enough to be
+    believed. All candidates that ask a model ask one of this architecture."""
     ready = run.ready
     there, count = ready.rows.split.test, FIRST
     answer_anew(run, there[:1])  # which compiles
@@ -75,7 +77,8 @@ def pace_of_model(run: Run) -> float:
         seconds = run.clock() - begin
         if seconds >= LONG_ENOUGH or count >= min(MOST, len(there)):
             return min(count, len(there)) / max(seconds, 1e-6)
-        count = min(2 * count, MOST, len(there))
+        enough = math.ceil(SPARE * count * LONG_ENOUGH / max(seconds, 1e-6))
+        count = min(max(enough, 2 * count), MOST, len(there))
 
 
 def answer_anew(run: Run, numbers: Ints) -> None:

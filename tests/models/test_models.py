@@ -451,6 +451,14 @@ def test_a_model_is_in_fp32_even_when_its_file_is_in_half_precision(bert: Path, 
     assert {weight.dtype for weight in opened(folder, ROWS).model.parameters()} == {torch.float32}
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_an_open_model_holds_no_file_of_weights_in_memory(bert: Path) -> None:
+    """A mapped file stays in memory whole as long as one of its weights is used, also those that training put elsewhere."""
+    found = opened(bert, ROWS)
+    assert found.model.body is not None
+    assert str(bert / "model.safetensors") not in Path("/proc/self/maps").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", [name for name in TINY if name != "sentence_bert"])
 def test_the_logits_of_an_own_class_are_those_of_transformers_with_the_same_head(
     name: str, tiny_model: Callable[[str], Path]

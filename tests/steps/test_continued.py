@@ -19,7 +19,8 @@ from luthier.candidates.few_shot.contrasted import ANSWERS
 from luthier.candidates.few_shot.onward import SHARE, go_back
 from luthier.candidates.records import ScoredRecord
 from luthier.data.split import PARTS, Split
-from luthier.errors import DataError, PlanError, RunError
+from luthier.errors import DataError, Interrupted, PlanError, RunError
+from luthier.events import CandidateReady, Event
 from luthier.folder.known_rows import WhatWasRead
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
@@ -29,6 +30,7 @@ from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.continued import Earlier, Usable, as_before
 from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
+from luthier.steps import tune as steps
 from luthier.steps.continued import last_trained_at
 from luthier.steps.statements import statements
 from tiny import messages, messages_csv
@@ -104,6 +106,24 @@ def test_only_new_rows_go_through_the_model(first: Path, second: Path) -> None:
         f"Features of 64 of 84 texts and rows are those of {first}; the others went through the model."
         in notes(second)
     )
+
+
+def test_a_round_that_is_stopped_writes_no_model_and_names_the_one_before(
+    first: Path, tmp_path: Path
+) -> None:
+    """That of the probe, which other runs leave on the way, would be the older model's poorer brother."""
+    rows, out = rounds_csv(tmp_path / "more.csv", 60, 20), tmp_path / "second"
+    plan = continuing(rows, first, **{"run.out": str(out)})
+    told: list[Event] = []
+
+    def probe_is_ready() -> bool:
+        return "probe" in [event.name for event in told if isinstance(event, CandidateReady)]
+
+    running = steps.tune(plan, probe_is_ready)
+    with pytest.raises(Interrupted, match=f"the model is that of {first} until this round is over"):
+        told.extend(running)
+    assert probe_is_ready()
+    assert not (out / "model").exists()
 
 
 @pytest.mark.slow

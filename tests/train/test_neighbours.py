@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
+from luthier.candidates.neighbours import chosen
+from luthier.tasks.classification.task import Classification, ProbedLabels
 from luthier.train.probe.neighbours import Neighbours, nearest, unit_length
 
 
@@ -55,3 +57,19 @@ def test_more_neighbours_than_rows_are_all_of_them() -> None:
     model = Neighbours(np.eye(3, dtype=np.float32), np.array([0, 1, 1]), 2, count=50)
 
     assert model.values(np.eye(3)[:1]).shape == (1, 2)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, 1), (2, 1), (4, 3), (12, 10)])
+def test_no_more_neighbours_are_asked_than_a_label_has_rows(rows: int, most: int) -> None:
+    """Each row without itself then finds none of its label but among few, and more could not but vote for other labels: with
+    one row a label every number of neighbours is wrong of every row, and tells nothing."""
+    labels = np.repeat(np.arange(20), rows)
+    stored = unit_length(
+        np.eye(20)[labels] + 0.01 * np.random.default_rng(0).standard_normal((20 * rows, 20))
+    )
+
+    task = Classification(tuple(map(str, range(20))), many=False, metric="accuracy")
+    found = chosen(stored, labels, ProbedLabels(task))
+
+    assert found.count <= most
+    assert (found.values(stored).argmax(1) == labels).all()

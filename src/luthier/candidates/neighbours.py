@@ -82,10 +82,12 @@ NEIGHBOURS = NeighboursCandidate()
 
 def chosen(vectors: Array, targets: Array, how: Probing) -> Neighbours:
     """Stored rows, with the number of neighbours that answers the rows themselves best, each without itself (leave-one-out
-    cross-validation); of equals the larger one, which shakes less."""
+    cross-validation); of equals the larger one, which shakes less. Not more than a label has rows: the others could not but
+    vote for other labels."""
     asked = np.arange(min(TRIED_ON, len(vectors)))
     near = nearest(vectors[asked], vectors, max(COUNTS), own=asked)
-    counts = [count for count in COUNTS if count <= near.shape[1]]
-    found = Neighbours(vectors, targets, how.outputs, counts[-1])
+    found = Neighbours(vectors, targets, how.outputs, 1)
+    most = min(near.shape[1], found.most_alike)
+    counts = [count for count in COUNTS if count <= max(1, most)]
     scores = {count: how.fit_score(found.of_nearest(near[:, :count]), targets[asked]) for count in counts}
     return replace(found, count=max(counts, key=lambda count: (scores[count], count)))

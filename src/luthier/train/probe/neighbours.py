@@ -1,6 +1,7 @@
 """The training rows that are nearest to a row, by the frozen features, and what their labels say of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,21 @@ class Neighbours:
     outputs: int
     count: int
 
+    @cached_property
+    def marks(self) -> Array | None:
+        """(stored, outputs) ones where a stored row has a label; None where the rows taught numbers."""
+        if self.targets.ndim == 2:
+            return self.targets
+        if np.issubdtype(self.targets.dtype, np.floating):
+            return None
+        found: Array = np.eye(self.outputs)[self.targets]
+        return found
+
+    @property
+    def most_alike(self) -> int:
+        """Stored rows of the label that has the most; all of them where they taught numbers."""
+        return len(self.targets) if self.marks is None else int(self.marks.sum(axis=0).max())
+
     def values(self, features: Array) -> Array:
         """(rows, outputs) what the nearest say of some rows. features: (rows, width)."""
         return self.of_nearest(nearest(unit_length(features), self.vectors, self.count))
@@ -33,11 +49,10 @@ class Neighbours:
 
         One more neighbour votes as frequently as labels are, so that no chance is zero, and a tie falls to the frequent label.
         """
-        own = self.targets[places]
-        if own.ndim == 2 and np.issubdtype(own.dtype, np.floating) and self.targets.ndim == 1:
-            mean: Array = own.mean(axis=1, keepdims=True).astype(np.float32)
+        if self.marks is None:
+            mean: Array = self.targets[places].mean(axis=1, keepdims=True).astype(np.float32)
             return mean
-        marks = self.targets if self.targets.ndim == 2 else np.eye(self.outputs)[self.targets]
+        marks = self.marks
         usual = (marks.sum(0) + 0.5) / (len(marks) + 1.0)
         pieces = np.split(places, range(AT_ONCE, len(places), AT_ONCE))
         voted = np.concatenate([marks[piece].sum(1) for piece in pieces])

@@ -106,6 +106,22 @@ def test_what_was_forgotten_is_told_of_training_rows(told: Callable[[str], tuple
     assert "KL to the base, on 12 training rows" in text_of(run / "report.html")
 
 
+def test_of_rows_too_few_to_compare_models_by_nothing_is_told_as_forgotten(
+    told: Callable[[str], tuple[Path, Ended]],
+) -> None:
+    """Of two rows each has the other one for its neighbour, and their CKA is 1, whatever was learnt."""
+    run, _ = told(LEARNT)
+
+    found = card_of(run)["forgetting"]
+    assert "kl_to_base" not in found
+    assert "drift" not in found
+    assert -1 <= found["feature_cosine"] < 1
+    assert found["words"].startswith(
+        "3 training rows are too few to tell how far the tuned model is from the base"
+    )
+    assert "the body is the pre-trained model" not in text_of(run / "report.html")
+
+
 @pytest.mark.parametrize(
     ("split", "expected"),
     [

@@ -31,6 +31,8 @@ class Knowledge(ABC):
 
     words: str
     """What the distributions are over, after "in its distribution over"."""
+    fewest_rows: ClassVar[int] = 1
+    """Rows of which fewer say nothing."""
     most_tokens: ClassVar[int | None] = None
     """The most tokens of rows that are looked at; None: no limit."""
     reads_on: ClassVar[bool] = False
@@ -67,6 +69,7 @@ class Neighbours(Knowledge):
     """
 
     words = "which other one of them is nearest by its features"
+    fewest_rows = 8  # of two rows each has the other one for its neighbour, whatever a model makes of them
 
     def of_base(self, model: HeadedModel, batch: Batch) -> dict[str, Tensor]:
         return {"features": model.features(batch)}

@@ -67,7 +67,7 @@ def forgotten(found: Forgetting | None, valid_from: str | None) -> Iterator[Figu
     elif general is not None and numbers.number(general.perplexity_after) is not None:
         before = f"on general texts, from {numbers.three_digits(general.perplexity_before)} before tuning"
         yield "Perplexity", numbers.three_digits(general.perplexity_after), before
-    elif kl == 0:
+    elif kl == 0 and found.rows is None:
         yield "Forgotten", "nothing", "the body is the pre-trained model's own"
     elif kl is not None:
         on = "" if found.rows is None else f", on {called(int(found.rows), valid_from)}"

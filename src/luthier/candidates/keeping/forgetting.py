@@ -18,6 +18,8 @@ from luthier.scores.intervals import paired_proportions
 from luthier.scores.validated import called
 from luthier.train.probe.probe import cross_validate, standardised
 
+FEWEST_COMPARED = 8
+"""Rows of whose states fewer are all alike: the linear CKA of two rows is 1 for any two models, and of few it lies near it."""
 TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
 
 
@@ -31,14 +33,12 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
         return {"words": "How much the model forgot was not measured, as --keep off asks for."}
     begin = run.clock()
     comparison, model = BesideBase(run), run.model_of(kept)
-    now = comparison.of(model)
-    kl = comparison.mean_of(now.said["other"])
-    found: dict[str, Any] = {
-        "kl_to_base": kl,
-        "over": comparison.knowledge.words,
-        "rows": len(comparison.panel.rows),
-        "drift": drift_of(comparison.base, now),
-    }
+    now, rows = comparison.of(model), len(comparison.panel.rows)
+    found: dict[str, Any] = {"rows": rows, "over": comparison.knowledge.words}
+    if rows >= comparison.knowledge.fewest_rows:
+        found["kl_to_base"] = comparison.mean_of(now.said["other"])
+    if rows >= FEWEST_COMPARED:
+        found["drift"] = drift_of(comparison.base, now)
     found |= of_general(comparison, now, run.plan.run.seed)
     found |= cosine_of(run, comparison, model)
     seconds = comparison.seconds + run.clock() - begin
@@ -115,11 +115,15 @@ def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str,
 
 def words_of(found: Mapping[str, Any], valid_from: str | None) -> str:
     """What was measured, in words. valid_from: what the validation rows are, as a scorecard tells it."""
-    told = (
-        f"On {called(found['rows'], valid_from)} the tuned model is {found['kl_to_base']:.4g} nats (KL) from the base in its "
-        f"distribution over {found['over']}."
-    )
-    if found["drift"]:
+    rows = called(found["rows"], valid_from)
+    if "kl_to_base" in found:
+        told = (
+            f"On {rows} the tuned model is {found['kl_to_base']:.4g} nats (KL) from the base in its distribution over "
+            f"{found['over']}."
+        )
+    else:
+        told = f"{rows} are too few to tell how far the tuned model is from the base in its distribution over {found['over']}."
+    if found.get("drift"):
         moved = min(found["drift"], key=lambda one: one["cka"])
         told += f" What moved most is {moved['rung']}, whose states have a CKA of {moved['cka']:.2f} with the base's."
     general = found.get("general")

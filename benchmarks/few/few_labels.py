@@ -173,7 +173,8 @@ LEGEND = """\
 Mean accuracy in per cent over samples of so many rows a label (luthier and heads on frozen vectors 10, the others 3), and its
 standard deviation. Model all-MiniLM-L6-v2, one process a run. *Zero-shot*, *probe* and *few-shot* are luthier's own candidates;
 *kept*: how often the few-shot one was. *Logistic* and *neighbours*: scikit-learn on the frozen vectors. SetFit has its defaults
-up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. *HF Trainer* tunes all layers and a
+up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. Of all of them luthier alone makes
+use of the labels' names. *HF Trainer* tunes all layers and a
 linear head (`AutoModelForSequenceClassification`): peak learning rate {rate:g}, {warmup:.0%} warm-up, then linearly to zero,
 {batch_rows} rows a step, {epochs} epochs or as many as {steps:,} steps are, but {fewest_epochs} epochs and {fewest_steps} steps
 at the least; the last state. Processor seconds (of both cores; waiting threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they
@@ -247,18 +248,15 @@ def summary(known: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
 
 
 def gap_of(known: dict[str, Any], cell: Cell, tool: str) -> tuple[float, float] | None:
-    """How far luthier's mean accuracy lies above another tool's, and its standard error, from the samples that both had; the
-    means are over all samples. None where one of them has none."""
-    ours, theirs = of(known, *cell, "luthier"), of(known, *cell, tool)
-    if not ours or not theirs:
-        return None
+    """How far luthier's mean accuracy lies above another tool's, and its standard error, over the samples that both had. None
+    where there are none."""
     both = [
         known[f"{cell[0]} {cell[1]} luthier {at}"]["accuracy"] - known[key]["accuracy"]
         for at in range(SAMPLES[tool])
         if "accuracy" in known.get(key := f"{cell[0]} {cell[1]} {tool} {at}", {})
         and "accuracy" in known.get(f"{cell[0]} {cell[1]} luthier {at}", {})
     ]
-    return mean(one["accuracy"] for one in ours) - mean(one["accuracy"] for one in theirs), error_of(both)
+    return (mean(both), error_of(both)) if both else None
 
 
 def error_of(values: Sequence[float]) -> float:

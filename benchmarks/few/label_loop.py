@@ -102,6 +102,10 @@ def next_rows(
     return [(row["text"], pool[row["text"]]) for row in found.rows]
 
 
+def run_once(out: Path, rows: Path, **settings: Any) -> ModelFolder:
+    return tune(str(rows), out=str(out), quiet=True, **settings)
+
+
 def seconds_of(run: ModelFolder) -> float:
     """Seconds of a run without its start-up."""
     took = run.scorecard.record["cost"]["seconds"]
@@ -122,11 +126,14 @@ def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[M
         settings: dict[str, Any] = {"test": str(test), "seed": seed, "allow": ["leaks"]}
         before: ModelFolder | None = None
         for number in range(1, args.rounds + 1):
-            alone = tune(str(labelled), out=str(folder / f"alone-{number}"), quiet=True, **settings)
-            run = alone
-            if before is not None:
-                run = tune(str(labelled), out=str(folder / f"round-{number}"), continues=str(before.path), allow=["leaks"],
-                           quiet=True)  # fmt: skip
+            run = alone = run_once(folder / f"alone-{number}", labelled, **settings) if number % 2 else None
+            if (
+                before is not None
+            ):  # which of the two is first changes from round to round: the second finds files in memory
+                onward = {"continues": str(before.path), "allow": ["leaks"]}
+                run = run_once(folder / f"round-{number}", labelled, **onward)
+            alone = alone or run_once(folder / f"alone-{number}", labelled, **settings)
+            assert run is not None, "the first round is one from nothing"
             told = (
                 None if before is None else (before.scorecard.record.get("continued") or {}).get("forecast")
             )
@@ -200,7 +207,8 @@ def measure(args: argparse.Namespace) -> None:
                 f"{one.accuracy:.3f}, from nothing {one.accuracy_from_nothing:.3f}, {one.kept} kept",
                 flush=True,
             )
-        write_records(MEASURED, [*read_records(MEASURED, Measured), *found])
+        others = [one for one in read_records(MEASURED, Measured) if (one.set, one.seed, one.arm) != cell]
+        write_records(MEASURED, [*others, *found])
 
 
 if __name__ == "__main__":

@@ -114,6 +114,24 @@ def test_features_are_compared_on_rows_that_their_head_did_not_see(monkeypatch: 
     assert [found.before, found.after] == [one.score(one.strongest_within_noise()) for one in held]
 
 
+def test_rows_that_share_something_are_held_out_together_and_count_as_one() -> None:
+    """Features that know a row's group tell its label only where its like were learnt from: of groups nothing is gained."""
+    dice = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(12), 8)
+    targets = dice.integers(2, size=12)[clusters]
+    before = dice.standard_normal((96, 3))
+    after = np.concatenate([before, 5 * dice.standard_normal((12, 12))[clusters]], axis=1)
+
+    alone, together = (gain_of(before, after, targets, Accuracy(), 0, of) for of in (None, clusters))
+
+    assert alone is not None
+    assert alone.beyond_noise
+    assert together is not None
+    assert not together.beyond_noise
+    assert together.error > 2 * alone.error
+    assert gain_of(before, after, targets, Accuracy(), 0, np.zeros(96, np.int64)) is None
+
+
 def test_two_rows_tell_nothing() -> None:
     assert gain_of(np.zeros((2, 3)), np.ones((2, 3)), np.array([0, 1]), Accuracy(), seed=0) is None
 

@@ -173,6 +173,16 @@ def test_exchanging_clusters_is_the_permutation_test_of_scipy(
     assert exchange_test(gaps, seed=0) == pytest.approx(expected, abs=1e-12 if clusters == 8 else 0.02)
 
 
+@pytest.mark.parametrize("level", [0.05, 0.05 / 110, 0.05 / 2_550])
+def test_so_many_exchanges_are_drawn_that_a_level_can_be_reached(
+    random: np.random.Generator, level: float
+) -> None:
+    """The tenth look at some test rows, or the fiftieth, asks for a p-value that 2,000 exchanges cannot show."""
+    sure = np.abs(random.normal(1.0, 0.3, 60)) + 0.1
+
+    assert exchange_test(sure, seed=0, level=level) < level
+
+
 @pytest.mark.parametrize("rows", [50, 200, 2000])
 @pytest.mark.parametrize("clustered", [False, True])
 def test_two_equals_whose_answers_are_exchanged_differ_beyond_noise_at_most_as_often_as_is_said(

@@ -270,6 +270,18 @@ def test_the_jackknife_of_a_mean_that_leaves_out_each_row_is_its_standard_error(
     assert found == pytest.approx(paired_standard_error(first, second))
 
 
+def test_the_jackknife_leaves_out_rows_that_share_something_together() -> None:
+    """Copies of a row add nothing: the error is that of the rows without them. With a single cluster there is no telling."""
+    once = np.random.default_rng(0).normal(size=12)
+    copies, clusters = np.repeat(once, 5), np.repeat(np.arange(12) * 7, 5)
+
+    of_once = jackknife(lambda at: float(once[at].mean()), 12)
+    found = jackknife(lambda at: float(copies[at].mean()), 60, clusters=clusters)
+
+    assert found == pytest.approx(of_once)
+    assert jackknife(lambda at: float(copies[at].mean()), 60, clusters=np.zeros(60, np.int64)) == np.inf
+
+
 def test_the_jackknife_of_groups_is_near_the_standard_error_of_a_correlation() -> None:
     """Fisher's: (1 - r^2) / sqrt(rows - 3), over many draws."""
 

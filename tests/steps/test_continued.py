@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.plan import Plan, read_plan
-from luthier.prepare.continued import Earlier, Usable, as_before
+from luthier.prepare.continued import Earlier, Usable, as_before, trains_on
 from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
 from luthier.steps import tune as steps
@@ -479,7 +480,34 @@ def test_where_the_earlier_run_validated_on_rows_by_turns_those_that_are_dealt_s
     found, told = as_before(dealt(train=[0, 2], valid=[1, 3]), before, usable([10, 11, 12, 99]))
 
     assert parted(found) == {"train": [0], "valid": [1, 3], "calibration": [], "test": [2]}
-    assert told.endswith(". It held none out, so 1 rows that it learnt from are held out now.")
+    assert told.endswith(". 1 row that it learnt from is held out now, as it had none for that.")
+
+
+@pytest.mark.parametrize("candidate", ["tuned", "few-shot"])
+def test_what_has_learnt_a_row_that_is_held_out_now_is_not_gone_on_from(candidate: str) -> None:
+    """Few rows left none to calibrate on; of more some do, of which the layers of the round before have learnt."""
+    before = replace(earlier(train=[10, 11, 12], valid=[13], test=[14]), trained=candidate)
+
+    found, told = as_before(
+        dealt(train=[1, 2, 5], valid=[3], calibration=[0], test=[4]), before, usable([10, 11, 12, 13, 14, 99])
+    )
+
+    keys = {"train": np.array([11, 12, 99]), "valid": np.array([13]), "calibration": np.array([10]),
+            "test": np.array([14])}  # fmt: skip
+    assert parted(found)["calibration"] == [0]
+    assert told.endswith(" is held out now, as it had none for that, so that layers are trained anew.")
+    assert before.has_learnt(keys, crossed=False)
+    assert not trains_on(Plan.build({"data.path": "rows.csv"}), before, keys, crossed=False)
+
+
+def test_training_rows_that_are_answered_in_turns_were_not_held_out() -> None:
+    before = replace(earlier(train=[10, 11], valid=[10, 11], test=[14]), trained="tuned")
+    keys = {"train": np.array([10, 11]), "valid": np.array([10, 11]), "calibration": np.array([], np.int64),
+            "test": np.array([14])}  # fmt: skip
+
+    assert not before.has_learnt(keys, crossed=True)
+    assert before.has_learnt(keys, crossed=False)
+    assert trains_on(Plan.build({"data.path": "rows.csv"}), before, keys, crossed=True)
 
 
 def test_rows_of_a_file_of_their_own_stay_there_and_missing_ones_are_counted() -> None:

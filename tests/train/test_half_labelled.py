@@ -374,7 +374,20 @@ def test_what_heads_mistake_on_both_sides_is_no_shift() -> None:
     answers = np.eye(2, dtype=np.float32)[np.tile([0, 0, 1, 1, 0, 1, 0, 0], 10)]
     crossed = Crossed(answers, np.tile(answers, (5, 1)).astype(np.float64))
 
-    assert Shares.of(crossed, seed=0).p > 0.5
+    assert Shares.of(crossed, np.tile([0, 0, 1, 1, 1, 1, 0, 1], 10), seed=0).p > 0.5
+
+
+def test_a_label_whose_only_row_is_always_learnt_is_left_out_on_both_sides() -> None:
+    """Heads answer it among rows without labels, and are asked for none of it among those with: that is no shift of labels."""
+    answers = np.eye(4, dtype=np.float32)[np.tile([0, 1], 20)]
+    logits = np.concatenate([answers, np.full((2, 4), np.nan, np.float32)])
+    free = np.eye(4)[np.tile([0, 1, 2, 3], 50)]
+    targets = np.concatenate([np.tile([0, 1], 20), [2, 3]])
+
+    found = Shares.of(Crossed(logits, free), targets, seed=0)
+
+    assert found.p > 0.5
+    assert found.unlabelled.tolist() == [0.5, 0.5, 0, 0]
 
 
 # Whether it helps

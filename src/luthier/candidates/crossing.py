@@ -27,7 +27,7 @@ def folds_of(run: Run) -> Ints | None:
 
 def learnt_by(candidate: Candidate, run: Run) -> Generator[Event, None, Fitted | None]:
     """A candidate that has learnt. Where nothing is held out it learns once more without each fold, and what it then gives for
-    the rows of the fold stands in the place of its answers to validation rows."""
+    the rows of the fold stands in the place of its answers to validation rows; None where nothing came of one of them."""
     fitted = yield from candidate.fit(run)
     folds = folds_of(run)
     if fitted is None or folds is None or candidate.crosses_itself:
@@ -37,7 +37,7 @@ def learnt_by(candidate: Candidate, run: Run) -> Generator[Event, None, Fitted |
         held = folds == fold
         once_more = silently(candidate.fit(without(run, held)), run)
         if once_more is None:
-            return fitted
+            return None  # its answers would be those of rows that it has learnt from
         found.append(once_more.outputs["valid"])
         order.append(np.flatnonzero(held))
     places = np.searchsorted(np.flatnonzero(folds >= 0), np.concatenate(order))

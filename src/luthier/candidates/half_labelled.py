@@ -128,7 +128,7 @@ def shares_of(run: Run, rows: HalfLabelled) -> SharesCompared | None:
     """How labels are answered to rows without labels, beside training rows; None where these are too few."""
     if rows.crossed is None:
         return None
-    found = Shares.of(rows.crossed, rows.seed)
+    found = Shares.of(rows.crossed, rows.targets, rows.seed)
     both = zip(found.labelled.tolist(), found.unlabelled.tolist(), strict=True)
     labels = dict(zip(run.task.known_labels, map(list, both), strict=True))
     return SharesCompared(p=found.p, differ=found.p < TELLING, labels=labels)

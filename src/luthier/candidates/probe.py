@@ -1,6 +1,7 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -76,6 +77,10 @@ class ProbeCandidate(Candidate):
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
         fitted.weights = Weights(head=head_of(last))
+        # What it comes to on test rows is a point of its learning curve at all that it has learnt from now.
+        if fitted.footprint.smaller:
+            learnt = sum(len(run.ready.examples[part]) for part in LEARNT_AT_LAST)
+            fitted.footprint = replace(fitted.footprint, learnt=learnt)
         run.keep(fitted)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:

@@ -70,6 +70,14 @@ class Earlier:
         """Whether it held rows out for validation: where it did not, those that it validated on by turns were learnt from too."""
         return len(np.setdiff1d(self.keys["valid"], self.keys["train"])) > 0
 
+    def has_learnt(self, keys: Mapping[str, Ints], crossed: bool) -> bool:
+        """Whether it learnt from a row that is held out now: what goes on from its layers would have learnt from it too.
+
+        keys: of each part, now.  crossed: whether validation rows are training rows, in cross-validation.
+        """
+        held = ("calibration", "test") if crossed else ("valid", "calibration", "test")
+        return any(bool(np.isin(keys[part], self.keys["train"]).any()) for part in held)
+
     def places(self, keys: Ints) -> Ints:
         """(rows,) the part that rows with these keys were in, as a place in ORDER; -1 where it did not have them."""
         found = np.full(len(keys), -1, np.int64)
@@ -82,13 +90,16 @@ TUNED, FEW_SHOT = "tuned", "few-shot"
 """The candidates whose training may be gone on with."""
 
 
-def trains_on(plan: Plan, earlier: Earlier | None) -> bool:
+def trains_on(plan: Plan, earlier: Earlier, keys: Mapping[str, Ints], crossed: bool) -> bool:
     """Whether training begins from the layers that an earlier run has trained: not where something is to be left or pulled to the
-    pre-trained weights, such as adapters beside them."""
+    pre-trained weights, such as adapters beside them, nor where rows are held out now that these layers have learnt from.
+
+    keys, crossed: as `Earlier.has_learnt` takes them.
+    """
     train = plan.train
     others = bool(train.l2_sp or train.reinit or train.cloze)
     plain = not isinstance(parse_method(train.method), Lora | Thaw)
-    return earlier is not None and earlier.trained == TUNED and plain and not others
+    return earlier.trained == TUNED and plain and not others and not earlier.has_learnt(keys, crossed)
 
 
 def row_keys(table: Table, columns: Columns, found: Understood, rows: Ints) -> Ints:
@@ -179,8 +190,10 @@ def words(earlier: Earlier, usable: Usable, before: Ints, part: Ints) -> str:
         & np.isin(usable.keys, earlier.keys["train"])
     )
     if turned.any():
-        told += (
-            f". It held none out, so {np.count_nonzero(turned):,} rows that it learnt from are held out now"
+        count = np.count_nonzero(turned)
+        told += f". {count:,} {'row that it learnt from is' if count == 1 else 'rows that it learnt from are'} held out now, "
+        told += "as it had none for that" + (
+            "" if earlier.trained is None else ", so that layers are trained anew"
         )
     gone = earlier.count - len(np.unique(usable.keys[before >= 0]))
     return told + (f". {gone:,} of its rows are not here any more." if gone else ".")

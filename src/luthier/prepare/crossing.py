@@ -7,6 +7,7 @@ import numpy as np
 from luthier.data.split import Shares, Split
 from luthier.errors import PlanError
 from luthier.plan.plan import Plan
+from luthier.prepare.clusters import SharedRows
 from luthier.tasks.kind import Roles, Understood
 
 MOST_ROWS, MOST_PER_LABEL = 400, 16
@@ -39,13 +40,15 @@ def nothing_held_out(shares: Shares) -> Shares:
     return replace(shares, valid=0.0, calibrates=calibrates)
 
 
-def crossed(split: Split, found: Understood) -> Split:
+def crossed(split: Split, found: Understood, shared: SharedRows) -> Split:
     """The split with those training rows in the place of validation rows whose label has another row to be learnt from; as it is
-    where no label has. Rows that an earlier run has held out for validation are learnt from too."""
+    where no label has, or where all such rows share something, so that none is answered by the others. Rows that an earlier run
+    has held out for validation are learnt from too."""
     split = replace(split, train=np.union1d(split.train, split.valid), valid=split.valid[:0])
     strata = found.answers.strata[split.train]
     labels, counts = np.unique(strata, return_counts=True)
     several = np.isin(strata, labels[counts > 1])
-    if several.sum() < 2:
+    clusters = shared.among(split.train[several])
+    if (several.sum() if clusters is None else len(np.unique(clusters))) < 2:
         return split
     return replace(split, valid=split.train[several], crossed=True)

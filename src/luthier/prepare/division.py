@@ -64,14 +64,15 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
         usable = Usable(found.usable, keys, together[found.usable], roles.of[found.usable] == 0)
         split, told = as_before(split, earlier, usable)
         found = replace(found, told=(*found.told, told))
-    split = crossed(split, found) if crossing else split
+    shared = SharedRows.of_rows(found, plan.data.group, groups)
+    split = crossed(split, found, shared) if crossing else split
     if crossing:
         refuse_none_to_answer(plan, split, found)
     if "valid" not in roles.names:
         split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
     refuse_one_kind(plan, split, found)
-    few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
+    few = shared.warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)

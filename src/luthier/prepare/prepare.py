@@ -236,7 +236,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         stands_on.append(teacher.fingerprint)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    warm = trains_on(plan, earlier)
+    warm = earlier is not None and trains_on(plan, earlier, rows.keys(), rows.split.crossed)
     questions = 0 if warm else made_wanted(plan, rows, recipe, model)
     first = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
     start = Start(

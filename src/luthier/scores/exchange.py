@@ -6,6 +6,7 @@ was found is compared with those after exchanges, cluster by cluster: a test tha
 """
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +16,25 @@ from luthier.arrays import Floats
 ENUMERATED = 12
 """The most clusters whose exchanges are all gone through; of more some are drawn."""
 DRAWN = 1_999
-"""Exchanges that are drawn (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 4.2.5)."""
+"""Exchanges that are drawn at the least (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 4.2.5)."""
+PER_LEVEL = 50
+"""Exchanges that are drawn at the least as a multiple of the inverse of the level that is asked for: none of a thousand as large
+shows no less than a thousandth."""
+MOST_DRAWN, AT_ONCE = 1_000_000, 10_000
+"""Exchanges that are drawn at the most, and at once."""
 MANY = 400
 """From so many clusters on that are answered differently the sum is normal, and the interval alone decides."""
 EQUAL = 1e-9
 """Sums that differ by less, as a share of the largest there can be, differ by rounding."""
 
 
-def exchange_test(gaps: Floats, seed: int) -> float:
+def exchange_test(gaps: Floats, seed: int, level: float = 0.05) -> float:
     """The p-value, two-sided, that exchanges make a difference so large; 0 where the clusters are so many that none is needed.
 
-    gaps: (clusters,) the sum over the rows of each of first minus second.  Where all gaps are of one size, as they are for shares
-    of rows that share nothing, this is McNemar's exact test (1947, Psychometrika 12), the sign test of Dixon and Mood 1946.
+    gaps: (clusters,) the sum over the rows of each of first minus second.  level: at which it is going to be judged.
+
+    Where all gaps are of one size, as they are for shares of rows that share nothing, this is McNemar's exact test (1947,
+    Psychometrika 12), the sign test of Dixon and Mood 1946.
 
     >>> exchange_test(np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]), seed=0)
     0.0625
@@ -43,9 +51,12 @@ def exchange_test(gaps: Floats, seed: int) -> float:
     if len(apart) <= ENUMERATED:
         return float(np.mean(np.abs(all_signs(len(apart)) @ apart) >= least))
     dice = np.random.Generator(np.random.Philox(seed))
-    signs = dice.integers(0, 2, (DRAWN, len(apart)), np.int8) * 2 - 1
-    as_large = int(np.count_nonzero(np.abs(signs @ apart) >= least))
-    return (1 + as_large) / (1 + DRAWN)
+    drawn = min(MOST_DRAWN, max(DRAWN, math.ceil(PER_LEVEL / level) - 1))
+    as_large = 0
+    for begin in range(0, drawn, AT_ONCE):
+        signs = dice.integers(0, 2, (min(AT_ONCE, drawn - begin), len(apart)), np.int8) * 2 - 1
+        as_large += int(np.count_nonzero(np.abs(signs @ apart) >= least))
+    return (1 + as_large) / (1 + drawn)
 
 
 def binomial(rows: int, more: int) -> float:

@@ -270,19 +270,37 @@ def paired_standard_error(first_per_row: Floats, second_per_row: Floats, groups:
     return float(gap.std(ddof=1) / math.sqrt(len(gap)))
 
 
-def jackknife(statistic: Callable[[Ints], float], rows: int, groups: int = 20) -> float:
+def jackknife(
+    statistic: Callable[[Ints], float], rows: int, groups: int = 20, clusters: Ints | None = None
+) -> float:
     """Standard error of any statistic of rows: how it varies as one group of them after the other is left out (Efron and
-    Tibshirani 1993, "An Introduction to the Bootstrap", chapter 11, in groups).
+    Tibshirani 1993, "An Introduction to the Bootstrap", chapter 11, in groups). Without end where there is one group alone.
 
     statistic: of the row numbers it is given.  rows: in an order that means nothing, since a group is every so many-th.
+    clusters: (rows,) equal where rows share something, and are left out together; None where none do.
 
     >>> numbers = np.array([1.0, 0.0, 0.0, 1.0, 0.0])
     >>> round(jackknife(lambda rows: float(numbers[rows].mean()), 5), 6), round(float(numbers.std(ddof=1)) / 5**0.5, 6)
     (0.244949, 0.244949)
     """
-    every, groups = np.arange(rows), min(groups, rows)
-    left = np.array([statistic(every[every % groups != group]) for group in range(groups)])
+    every = np.arange(rows)
+    of = every if clusters is None else in_order_of_occurrence(clusters)
+    groups = min(groups, int(of.max(initial=-1)) + 1)
+    if groups < 2:
+        return float("inf")
+    left = np.array([statistic(every[of % groups != group]) for group in range(groups)])
     return float(np.sqrt((groups - 1) / groups * np.square(left - left.mean()).sum()))
+
+
+def in_order_of_occurrence(clusters: Ints) -> Ints:
+    """(rows,) clusters numbered anew, in the order in which they occur.
+
+    >>> in_order_of_occurrence(np.array([7, 2, 7, 9])).tolist()
+    [0, 1, 0, 2]
+    """
+    _, first, of = np.unique(clusters, return_index=True, return_inverse=True)
+    found: Ints = np.argsort(np.argsort(first))[of]
+    return found
 
 
 def _gap(first_per_row: Floats, second_per_row: Floats) -> NDArray[np.float64]:
@@ -317,7 +335,8 @@ def _reach_zero_where_exchangeable(
     found: Difference, gaps: Floats, confidence: float, seed: int
 ) -> Difference:
     """gaps: (clusters,) the sum over the rows of each of first minus second."""
-    return found if exchange_test(gaps, seed) <= 1 - confidence else _reaching_zero(found)
+    level = 1 - confidence
+    return found if exchange_test(gaps, seed, level) <= level else _reaching_zero(found)
 
 
 def _reach_zero_if_few_differ(found: Difference, differing: int, confidence: float) -> Difference:

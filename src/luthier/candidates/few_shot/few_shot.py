@@ -87,8 +87,9 @@ class FewShotCandidate(Candidate):
         return Fitted(NAME, self.words, record.seconds, outputs, weights=Weights(NAME))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        settings, examples = settings_for(ready, rows_and_words(ready)), ready.examples["train"]
-        read = min(settings.batch_rows, len(examples)) * settings.steps(len(examples))
+        learnt, examples = rows_and_words(ready), ready.examples["train"]
+        settings = settings_for(ready, learnt)
+        read = min(settings.batch_rows, len(learnt)) * settings.steps(len(learnt))
         if round_before(ready) is not None:
             return SHARE * TIMES * passes(examples) / len(examples) * read
         folds = FOLDS if ready.rows.split.crossed else 0

@@ -48,14 +48,18 @@ class RoundBefore:
 
 def round_before(ready: Prepared) -> RoundBefore | None:
     """What few-shot goes on from; None where it learns from nothing: in a first round, where it was not kept in the round before,
-    where labels differ, or where a row was learnt from there and never answered in turn."""
+    where labels differ, or where a row that is to be answered was learnt from there and never answered in turn, or shares
+    something with one that was."""
     continues, rows = ready.plan.data.continues, ready.rows
     if continues is None:
         return None
     earlier = Earlier.of(continues)
     if earlier.trained != FEW_SHOT or ModelFolder(earlier.path).task.known_labels != rows.task.known_labels:
         return None
-    keys = rows.keys()["valid"]
+    by_part = rows.keys()
+    keys = by_part["valid"]
+    if earlier.has_learnt(by_part, rows.split.crossed):
+        return None
     if not rows.split.crossed:
         return RoundBefore(earlier.path, None, np.zeros(0, np.int64))
     saved = RunFolder(earlier.path, earlier.key).saved(ANSWERS, ScoredRecord)
@@ -63,8 +67,11 @@ def round_before(ready: Prepared) -> RoundBefore | None:
         return None
     first = {key: at for at, key in reversed(list(enumerate(earlier.keys["valid"].tolist())))}
     places = np.array([first.get(key, -1) for key in keys.tolist()], np.int64)
-    if np.isin(keys[places < 0], earlier.keys["train"]).any():
+    known, clusters = np.isin(keys, earlier.keys["train"]), rows.clusters("valid")
+    if known[places < 0].any():
         return None
+    if clusters is not None and np.isin(clusters[places < 0], clusters[known]).any():
+        return None  # what shares something with a row that was learnt from is not answered by what learnt from it
     answers = rows.task.read_outputs(
         arrays_of("valid", saved[0]), saved[1].outputs.get("valid", {}), ready.examples["valid"]
     )

@@ -8,6 +8,8 @@ from luthier.candidates.run import Run
 MENDED = 0.2
 """Share of the probe's errors that the few-shot model is expected to mend: the least over the sets on which it was measured
 (docs/few.md)."""
+FEWEST = 10
+"""Rows in cross-validation of which fewer foretell nothing: two that the probe has right say little of the others."""
 WORTH = 0.02
 """The least gain that is worth its time, as a share of the rows."""
 
@@ -37,8 +39,10 @@ class Paying:
 
 
 def expected(run: Run) -> Paying | None:
-    """What is expected of it; None where nobody asks: it was named, or no row was held out from the probe."""
-    if run.plan.train.method != "auto" or not run.ready.rows.split.crossed:
+    """What is expected of it; None where nobody asks, as it was named, or nobody can say, as too few rows were held out from the
+    probe."""
+    split = run.ready.rows.split
+    if run.plan.train.method != "auto" or not split.crossed or len(split.valid) < FEWEST:
         return None
     probe = next(one for one in run.candidates if one.name == "probe")
     evidence = run.task.evidence(probe.answers["valid"], run.targets("valid"))

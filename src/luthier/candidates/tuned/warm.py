@@ -13,12 +13,16 @@ from luthier.train.probe.probe import STRENGTHS, Probe, solve_probe
 
 
 def start_warm(run: Run) -> bool:
-    """Give the model the weights of the run that is gone on from, where training is to begin there; whether it is.
+    """Give the model the weights of the run that is gone on from, where training is to begin there; whether it is. Not where rows
+    are held out now that they have learnt from.
 
     The head is taken over only where no linear head on features can be solved for: there may be new labels.
     """
     continues = run.plan.data.continues
-    if continues is None or not trains_on(run.plan, Earlier.of(continues)):
+    if continues is None:
+        return False
+    rows = run.ready.rows
+    if not trains_on(run.plan, Earlier.of(continues), rows.keys(), rows.split.crossed):
         return False
     ready, before = run.ready, ModelFolder(Path(continues)).model
     ready.model.body.load_state_dict(before.body.state_dict())

@@ -54,17 +54,20 @@ class Fold:
         return self.before.score(self.strengths[0], there), self.after.score(self.strengths[1], there)
 
 
-def gain_of(before: Array, after: Array, targets: Array, how: Probing, seed: int) -> Gain | None:
+def gain_of(
+    before: Array, after: Array, targets: Array, how: Probing, seed: int, clusters: Ints | None = None
+) -> Gain | None:
     """Compare features by cross-validation of the probe; None where rows are too few to hold any out.
 
     before, after: (rows, n) what the head reads of the same rows.  targets: (rows, ...) as `Probing.to_learn` gives them.
+    clusters: (rows,) equal where rows share something: they are held out together, and count as one.
     """
     rows = len(targets)
-    if rows < FOLDS:
+    if (rows if clusters is None else len(np.unique(clusters))) < FOLDS:
         return None
     repeats = REPEATS if rows <= FEW_ROWS else 1
     folds = [
-        one_fold(before, after, targets, how, seeds.derive(seed, "better features", at))
+        one_fold(before, after, targets, how, seeds.derive(seed, "better features", at), clusters)
         for at in range(repeats)
     ]
     order = seeds.generator(seed, "better features").permutation(rows)
@@ -78,13 +81,17 @@ def gain_of(before: Array, after: Array, targets: Array, how: Probing, seed: int
         return theirs - ours
 
     first, second = means(np.arange(rows))
-    return Gain(first, second, jackknife(gap, rows))
+    return Gain(first, second, jackknife(gap, rows, clusters=None if clusters is None else clusters[order]))
 
 
-def one_fold(before: Array, after: Array, targets: Array, how: Probing, seed: int) -> Fold:
+def one_fold(
+    before: Array, after: Array, targets: Array, how: Probing, seed: int, clusters: Ints | None
+) -> Fold:
     """Cross-validate on both features, each with the strength that suits it."""
     held = [
-        cross_validate(standardised(features)[0], targets, how.outputs, how.fit_score, seed)
+        cross_validate(
+            standardised(features)[0], targets, how.outputs, how.fit_score, seed, clusters=clusters
+        )
         for features in (before, after)
     ]
     place = np.full(len(targets), -1, np.int64)

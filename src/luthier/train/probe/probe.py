@@ -12,8 +12,8 @@ from threadpoolctl import ThreadpoolController
 from torch.nn import functional
 
 from luthier import seeds
-from luthier.arrays import Array
-from luthier.scores.intervals import jackknife
+from luthier.arrays import Array, Ints
+from luthier.scores.intervals import in_order_of_occurrence, jackknife
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty tried, from strong to weak (scikit-learn's C, on standardised features)."""
@@ -157,16 +157,19 @@ def cross_validate(
     seed: int,
     strengths: Sequence[float] = STRENGTHS,
     most_rows: int = MOST_ROWS,
+    clusters: Ints | None = None,
 ) -> HeldOut:
     """Try one strength after the other; it ends early once weaker penalties only get worse.
 
-    features: (rows, width), an array or sparse.  Nothing is tried when there are too few rows to hold any out.
+    features: (rows, width), an array or sparse.  clusters: (rows,) equal where rows share something, and are held out together;
+    None where none do.  Nothing is tried when there are too few rows to hold any out.
     """
     order = seeds.generator(seed, "probe folds").permutation(features.shape[0])[:most_rows]
     features, targets = features[order], targets[order]
-    folds = np.arange(len(order)) % FOLDS
+    of = np.arange(len(order)) if clusters is None else in_order_of_occurrence(clusters[order])
+    folds = of % FOLDS
     held = HeldOut({}, targets, folds, score)
-    if len(order) < FOLDS:
+    if of.max(initial=-1) + 1 < FOLDS:
         return held
     regressions = [
         Regression(features[folds != fold], targets[folds != fold], outputs) for fold in range(FOLDS)

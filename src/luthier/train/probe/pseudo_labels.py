@@ -136,18 +136,21 @@ class Shares:
     """How often each label is answered, to rows with labels and to rows without."""
 
     labelled: Array
-    """(outputs,) of the answers to labelled rows by heads that did not see them."""
+    """(outputs,) of the answers to labelled rows by heads that did not see them, among labels of which rows were asked."""
     unlabelled: Array
-    """(outputs,) of the answers of the same heads to rows without labels."""
+    """(outputs,) of these heads' answers, by the mean of their probabilities, to rows without labels."""
     p: float
     """How often chance alone would part them as much."""
 
     @staticmethod
-    def of(crossed: Crossed, seed: int) -> "Shares":
-        """Both are answers of the same heads, so that what these mistake is the same on both sides."""
+    def of(crossed: Crossed, targets: Ints, seed: int) -> "Shares":
+        """Both are answers of heads that learnt from labelled rows, so that what these mistake is much the same on both sides.
+        Labels of which no row was asked, as it is the only one and always learnt, are left out on both. targets: (labelled,)"""
         outputs = crossed.logits.shape[1]
         answers = crossed.logits[crossed.asked].argmax(axis=1), crossed.chances.argmax(axis=1)
         first, second = (np.bincount(one, minlength=outputs) for one in answers)
+        unasked = np.setdiff1d(np.arange(outputs), targets[crossed.asked])
+        first[unasked] = second[unasked] = 0
         return Shares(
             first / max(1, first.sum()), second / max(1, second.sum()), homogeneity(first, second, seed)
         )

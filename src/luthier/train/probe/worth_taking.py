@@ -65,7 +65,8 @@ def judged(rows: HalfLabelled, found: Sequence[Fold], how: Probing) -> dict[str,
         def gap(chosen: Ints) -> float:
             return mean(name, order[chosen]) - mean(PLAIN, order[chosen])
 
-        return Gain(mean(PLAIN, there), mean(name, there), jackknife(gap, len(order)))
+        clusters = None if rows.clusters is None else rows.clusters[order]
+        return Gain(mean(PLAIN, there), mean(name, there), jackknife(gap, len(order), clusters=clusters))
 
     return {name: Judged(gain(name), logits) for name, logits in found[0].logits.items() if name != PLAIN}
 

@@ -468,7 +468,7 @@ def test_a_model_larger_than_the_memory_is_refused(
 ) -> None:
     monkeypatch.setattr("luthier.models.hub.weight_files.available_bytes", lambda: 50_000)
     assert refusal(csv(ROWS)).removeprefix(str(bert)) == (
-        ": its weights take 0.0 GB, and this machine has 0.0 GB of memory free. Choose a smaller model."
+        ": its weights take 0.0 GB in fp32, and this machine has 0.0 GB of memory free. Choose a smaller model."
     )
 
 

@@ -129,8 +129,9 @@ def shares_of(run: Run, rows: HalfLabelled) -> SharesCompared | None:
     if rows.crossed is None:
         return None
     found = Shares.of(rows.crossed, rows.targets, rows.seed)
-    both = zip(found.labelled.tolist(), found.unlabelled.tolist(), strict=True)
-    labels = dict(zip(run.task.known_labels, map(list, both), strict=True))
+    asked = set(rows.targets[rows.crossed.asked].tolist())
+    both = zip(run.task.known_labels, found.labelled.tolist(), found.unlabelled.tolist(), strict=True)
+    labels = {name: [one, other] for at, (name, one, other) in enumerate(both) if at in asked}
     return SharesCompared(p=found.p, differ=found.p < TELLING, labels=labels)
 
 

@@ -58,8 +58,8 @@ def choose_of_few(
 ) -> tuple[Fitted, str]:
     """The dearest of two or more, unless a cheaper one is better in cross-validation by more than two standard errors.
 
-    The other way round than `choose`: of few rows the dearest was better on the mean wherever it was measured (docs/few.md), its
-    time is spent, and its model answers as quickly. candidates, standard_error: as there.
+    The other way round than `choose`: of few rows the dearest was better on the mean wherever it was measured
+    (benchmarks/few/few_labels.py), its time is spent, and its model answers as quickly. candidates, standard_error: as there.
     """
     *cheaper, dearest = candidates
     best = best_on_validation(cheaper, metric)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier import seeds
 from luthier.arrays import Ints
 from luthier.data.images.source import ImageSource
 from luthier.data.split import key_of
@@ -87,5 +88,5 @@ def not_yet_labelled(pool: Pool, known: Ints, seed: int) -> tuple[Ints, list[str
         )
     if len(rows) > MOST_ROWS:
         notes.append(f"{MOST_ROWS:,} of the other {len(rows):,} were looked at, drawn at random.")
-        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+        rows = np.sort(seeds.generator(seed, "rows without labels").permutation(rows)[:MOST_ROWS])
     return rows, notes

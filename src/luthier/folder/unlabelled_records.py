@@ -43,7 +43,8 @@ class SharesCompared(Record):
     """How often chance alone would part them as much."""
     differ: bool
     labels: dict[str, list[Finite]]
-    """By label its share of the answers to training rows, and of those to rows without labels."""
+    """By label its share of the answers to training rows, and of those to rows without labels; of labels of which a training row
+    was answered by a head that had not seen it."""
 
 
 class ProbeUnlabelled(Record):

@@ -24,7 +24,7 @@ from luthier.train.probe.probe import FOLDS
 from luthier.train.recipe import recipe_for
 
 FEWEST = 64
-"""Rows without labels from which on there is something to learn, beside those that say when to stop."""
+"""Rows without labels from which on there is something to learn, those that say when to stop among them."""
 HELD_OUT, MOST_HELD_OUT = 0.1, 1_000
 """Share of the rows that say when to stop, and how many at the most."""
 MOST_EPOCHS = 3

@@ -30,7 +30,7 @@ FEWEST_STEPS, MOST_STEPS, EPOCHS = 10, 400, 1.5
 """Steps: of few rows so many, else as many as see each row so often."""
 WAY = 12.0
 """Steps times the learning rate, as a multiple of the recipe's: the way that weights can go. Beyond it labels that are alike are
-torn apart, and what the model knew goes with them (docs/few.md)."""
+torn apart, and what the model knew goes with them."""
 WARMUP = 0.1
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from luthier.candidates.run import Run
 
 MENDED = 0.2
-"""Share of the probe's errors that the few-shot model is expected to mend: the least over the sets on which it was measured
-(docs/few.md)."""
+"""Share of the probe's errors that the few-shot model is expected to mend: about the least over the sets of
+benchmarks/few/few_labels.py, which tells how often it foretells rightly."""
 FEWEST = 10
 """Rows in cross-validation of which fewer foretell nothing: two that the probe has right say little of the others."""
 WORTH = 0.02

@@ -42,7 +42,7 @@ def read_linear(folder: Path) -> nn.Linear:
         raise ModelError(
             f"{folder}: holds {found}. Open the model in sentence-transformers once and save it again, with save_pretrained."
         )
-    shapes, _ = read_header(file)
+    shapes = read_header(file)
     extra = sorted(set(shapes) - {"linear.weight", "linear.bias"})
     if extra or len(shapes.get("linear.weight", ())) != 2:
         raise ModelError(

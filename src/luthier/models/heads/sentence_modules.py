@@ -104,7 +104,7 @@ def read_dense_head(folder: Folder, width: int, hidden: tuple[int, ...], outputs
         promised = new_head(width, hidden, outputs, 0.0)
     for at, (linear, _) in enumerate(linears_of(promised)):
         file = f"{dense_folder(at)}/model.safetensors"
-        shapes = read_header(folder.home / file)[0] if (folder.home / file).is_file() else {}
+        shapes = read_header(folder.home / file) if (folder.home / file).is_file() else {}
         if shapes.get("linear.weight") != tuple(linear.weight.shape):
             raise head_is_missing(folder, file, linear)
     head = new_head(width, hidden, outputs, 0.0)

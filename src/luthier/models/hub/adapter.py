@@ -188,7 +188,7 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
             f"{path}: is an adapter that holds {found}. Save it again as safetensors where you trust it: "
             "save_pretrained(FOLDER)"
         )
-    shapes, _ = read_header(file)
+    shapes = read_header(file)
     strange = [
         name
         for name in shapes

@@ -1,5 +1,6 @@
 """The safetensors files of a model folder: which they are, what their headers say, and what they hold."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -66,22 +67,19 @@ def pickles_in(folder: Path) -> str:
 def read_shapes(root: Path, weights: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors, from the headers of the safetensors files; each file's size checked against its header."""
     shapes: dict[str, tuple[int, ...]] = {}
-    total = 0
     for file in weights:
-        found, size = read_header(file)
-        shapes |= found
-        total += size
-    room = available_bytes()
+        shapes |= read_header(file)
+    room, total = available_bytes(), 4 * sum(math.prod(shape) for shape in shapes.values())
     if total > room:
         raise ModelError(
-            f"{root}: its weights take {total / 1e9:,.1f} GB, and this machine has {room / 1e9:,.1f} GB of memory free. "
+            f"{root}: its weights take {total / 1e9:,.1f} GB in fp32, and this machine has {room / 1e9:,.1f} GB of memory free. "
             "Choose a smaller model."
         )
     return shapes
 
 
-def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes in one safetensors file and its size in bytes. Raises ModelError when it is cut off or not what it claims."""
+def read_header(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes in one safetensors file. Raises ModelError when it is cut off or not what it claims."""
     with telling_read_errors(path):
         size = path.stat().st_size
         try:
@@ -92,7 +90,7 @@ def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], int]:
                     piece = file.get_slice(name)
                     refuse_quantised(path, name, piece.get_dtype())
                     shapes[name] = tuple(piece.get_shape())
-                return shapes, size
+                return shapes
         except SafetensorError as error:
             with open(path, "rb") as raw:
                 if raw.read(len(GIT_LFS)) == GIT_LFS:

@@ -36,7 +36,8 @@ class Setting:
 
 
 USUAL = Setting(5.0, 10.0)
-"""The setting where rows are too few to choose: it did well on SST-2, TREC, AG News and banking77 alike (docs/few.md)."""
+"""The setting where rows are too few to choose: it did well on SST-2, TREC, AG News and banking77 alike
+(benchmarks/few/few_labels.py)."""
 
 
 @dataclass(frozen=True)

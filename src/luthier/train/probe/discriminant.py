@@ -50,7 +50,8 @@ class Family:
 CLASS_MEANS = Family((1.0,), Whitening(1.0, 8.0), frequencies=False)
 """The nearest class mean: nothing is whitened."""
 DISCRIMINANTS = Family(SHRINKAGES, Whitening(0.7, 8.0), frequencies=True)
-"""Linear discriminant analysis. Its usual setting did well on three sets of images and two networks alike (docs/few.md)."""
+"""Linear discriminant analysis. Its usual setting did well on three sets of images and two networks alike
+(benchmarks/few/few_images.py)."""
 
 
 @dataclass(frozen=True)

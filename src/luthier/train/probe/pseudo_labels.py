@@ -16,7 +16,7 @@ PRECISION = 0.9
 """The least share of the answers above the threshold that are right."""
 FEWEST_ANSWERS = 10
 """The fewest answers that this share is taken of. It is an estimate: a bound that holds with some certainty leaves nothing to
-take where labelled rows are few (docs/unlabelled.md has both), and whether taking them helps is judged apart."""
+take where labelled rows are few, and whether taking them helps is judged apart."""
 MOST_ROUNDS = 50
 """Rounds of k-means at the most; it has ended after 4 to 10 where it was measured."""
 DRAWN = 1_999

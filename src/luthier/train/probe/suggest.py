@@ -9,7 +9,8 @@ from luthier.arrays import Array, Ints
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 ENOUGH = 20
-"""Labelled rows a label, from which on doubt says more than typicality (docs/doctor.md has the curves)."""
+"""Labelled rows a label, from which on doubt says more than typicality (Hacohen et al. 2022,
+arXiv:2202.02794, find so few rows and so many to want opposite ones; docs/doctor.md tells what was measured)."""
 NEIGHBOURS = 20
 """Number of nearest neighbours whose mean distance says how typical a row is (Hacohen et al. 2022, arXiv:2202.02794, section
 3.2)."""

@@ -192,11 +192,13 @@ def test_rows_that_do_not_help_leave_the_run_as_it_is_without_them(
     list(until(LEARNT, plan_of(home, sentence_bert, "plain", False, **{"data.validation": validation})))
 
     record = record_of(home / "run")
-    clusters, sure = record["ways"]
     assert record["kept"] is None
-    assert clusters["taken"] == 60, "each is nearest to some cluster"
-    assert clusters["score"]["after"] < clusters["score"]["before"]
-    assert sure["why_not"] == "no row was given a label"
+    assert record["words"] in told(events)
+    assert record["words"].startswith(
+        "The probe stays as it is without rows that have no labels. Given labels by clusters around the labelled rows, 40 of "
+        "them bring +0.100 with a standard error of 0.100 in cross-validation over the training rows; by the probe's sure answers"
+    )
+    assert files_of(home / "run") == files_of(home / "plain")
 
 
 def test_the_scorecard_report_and_card_tell_what_was_tried(
@@ -313,13 +315,11 @@ def test_rows_of_one_label_alone_are_not_learnt_from(home: Path, sentence_bert: 
     list(until(LEARNT, plan_of(home, sentence_bert)))
 
     record = record_of(home / "run")
-    print(record["ways"])
+    clusters, sure = record["ways"]
     assert record["kept"] is None
-    taken = [way for way in record["ways"] if way["taken"]]
-    assert taken
-    for way in taken:
-        assert way["score"] is None
-        assert way["why_not"] == "labels that training rows have are hardly among them"
+    assert clusters["taken"] == 60, "each is nearest to some cluster"
+    assert clusters["score"]["after"] < clusters["score"]["before"]
+    assert sure["why_not"] == "no row was given a label"
 
 
 # Which rows, and which runs
@@ -349,7 +349,6 @@ def test_one_row_a_label_cannot_tell_whether_it_helps(tmp_path: Path, sentence_b
     list(until("score", plan_of(tmp_path, sentence_bert)))
 
     record = record_of(tmp_path / "run")
-    print(record["ways"])
     assert record["kept"] is None
     assert record["shares"] is None
     assert record["words"].startswith(

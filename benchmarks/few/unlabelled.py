@@ -174,7 +174,7 @@ def sample_of(found: Vectors, how: str, seed: int) -> Sample:
         },
         kept={name: one.gain.beyond_noise and bool(taken[name].any()) for name, one in gains.items()},
         chosen=best({name: one for name, one in gains.items() if taken[name].any()}),
-        otherwise=rows.crossed is not None and Shares.of(rows.crossed, seed).p < 0.01,
+        otherwise=rows.crossed is not None and Shares.of(rows.crossed, rows.targets, seed).p < 0.01,
     )
 
 

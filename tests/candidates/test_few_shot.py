@@ -242,6 +242,21 @@ def test_labels_of_one_row_are_answered_by_their_words_and_that_row(home: Path, 
     assert not any(isinstance(event, Noted) and "No layers are trained" in event.text for event in events)
 
 
+@pytest.mark.parametrize("each", [2, 3, 4])
+def test_with_rows_to_test_on_in_a_file_of_their_own_few_rows_of_two_labels_do(
+    home: Path, sentence_bert: Path, each: int
+) -> None:
+    for name, count in (("rows.csv", 3 * each), ("test.csv", 30)):
+        lines = write(home / name, count, 0).read_text(encoding="utf-8").splitlines()
+        two = [line for line in lines if not line.endswith(list(SURE)[2])]
+        (home / name).write_text("\n".join(two) + "\n", encoding="utf-8")
+
+    ready = prepare(plan_of(home, sentence_bert))
+
+    assert len(ready.rows.split.train) == 2 * each
+    assert ready.rows.split.crossed
+
+
 def test_it_is_not_tried_where_the_probe_leaves_little_to_win(
     home: Path, sentence_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

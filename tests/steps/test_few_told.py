@@ -109,7 +109,7 @@ def test_what_was_forgotten_is_told_of_training_rows(told: Callable[[str], tuple
 def test_of_rows_too_few_to_compare_models_by_nothing_is_told_as_forgotten(
     told: Callable[[str], tuple[Path, Ended]],
 ) -> None:
-    """Of two rows each has the other one for its neighbour, and their CKA is 1, whatever was learnt."""
+    """Each of two rows has the other one for its neighbour, and their CKA is 1, whatever was learnt."""
     run, _ = told(LEARNT)
 
     found = card_of(run)["forgetting"]

@@ -42,3 +42,11 @@ def test_a_wrong_label_is_given_little_by_the_rows_that_did_not_see_it() -> None
 
     assert found.sum(axis=1) == pytest.approx(np.ones(120))
     assert found[7, wrong[7]] < 0.1
+
+
+def test_copies_of_one_row_say_nothing_of_each_other() -> None:
+    features = np.ones((3, 4), np.float32)
+
+    found = second_opinion(features, ["a parcel"] * 3, np.array([0, 1, 0]), np.zeros(3, np.int64), 2, None, 0)
+
+    assert found.tolist() == [[0.5, 0.5]] * 3

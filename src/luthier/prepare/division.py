@@ -37,13 +37,12 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
     divided there. Raises DataError where a part stays empty."""
     groups = None if plan.data.group is None else group_keys(table, plan.data.group)
     together = joined_groups(found.keys, *found.groups, *([] if groups is None else [groups]))
-    shares = shares_of(plan.data, found.task)
-    if found.keeps_single:
-        shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
-    earlier = earlier_of(plan, found)
+    shares, earlier = shares_of(plan.data, found.task), earlier_of(plan, found)
     crossing = crosses(plan, found, roles, earlier is not None and earlier.held_out)
     if crossing:
         shares = nothing_held_out(shares)
+    if found.keeps_single or (crossing and "test" in roles.names):  # no row is split off
+        shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
     try:
         split = split_rows(
             found.usable,

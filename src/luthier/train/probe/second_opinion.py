@@ -24,7 +24,8 @@ def second_opinion(
     strength: float | None,
     seed: int,
 ) -> Array:
-    """(rows, outputs) probabilities of each row's labels as they stand, from the rows of other folds.
+    """(rows, outputs) probabilities of each row's labels as they stand, from the rows of other folds; all alike where rows are of
+    one group.
 
     groups: (rows,) rows of one group are in one fold: a copy must not vouch for itself.
     strength: of the probe; None chooses one that serves most sets.
@@ -34,6 +35,8 @@ def second_opinion(
     Several labels a row, and rows that are no texts, are judged by the probe alone.
     """
     fold_of = folds(groups, seed)
+    if len(np.unique(fold_of)) < 2:  # all are copies of each other: there is nobody else to ask
+        return np.full((len(features), outputs), 0.5 if targets.ndim == 2 else 1 / outputs)
     found = np.zeros((len(features), outputs))
     scaled, _, _ = standardised(features)
     chosen = STRENGTHS[1] if strength is None else strength

@@ -127,6 +127,24 @@ def test_a_round_that_is_stopped_writes_no_model_and_names_the_one_before(
     assert not (out / "model").exists()
 
 
+def test_a_run_whose_model_is_gone_is_refused_before_anything_is_read(first: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "first")
+    shutil.rmtree(tmp_path / "first" / "model")
+
+    ended = command(
+        "tune",
+        rounds_csv(tmp_path / "more.csv", 60, 20),
+        "--continue",
+        tmp_path / "first",
+        "--out",
+        tmp_path / "out",
+    )
+
+    assert ended.code == 2
+    assert "has no model/luthier.json any more, beside which new labels are measured." in ended.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_features_that_are_taken_over_are_those_that_would_be_computed(
     first: Path, second: Path, tmp_path: Path

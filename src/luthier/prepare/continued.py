@@ -14,6 +14,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError, PlanError, RunError
 from luthier.folder.artefacts import run_inside
 from luthier.folder.known_rows import ROWS, RowsRecord
+from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard import Scorecard
 from luthier.forms.form import Columns
@@ -56,6 +57,11 @@ class Earlier:
             raise RunError(
                 f"--continue {name}: does not tell which of its rows were test rows, as an older luthier wrote it, or its state/ "
                 "is not what was written. Give the command of that run again with a new --out, and continue that one."
+            )
+        if not (path / "model" / MODEL_RECORD).is_file():
+            raise RunError(
+                f"--continue {name}: has no model/{MODEL_RECORD} any more, beside which new labels are measured. Copy the folder "
+                "again, or give the command of that run again with a new --out, and continue that one."
             )
         keys, record = saved
         return Earlier(path, key.key, record.task, record.base_fingerprint, record.trained, keys)

@@ -446,6 +446,11 @@ def test_json_is_the_last_line_of_standard_output(planned: list[Plan]) -> None:
             "Interrupted. run/model holds the best\n",
         ),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
+        (
+            PermissionError(13, "Permission denied", "run/plan.toml"),
+            1,
+            "run/plan.toml: this user may not open it. Ask its owner, or copy it to a place of your own.\n",
+        ),
     ],
 )
 def test_errors_end_with_their_exit_code(

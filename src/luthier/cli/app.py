@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
-from luthier.errors import InputError, LuthierError, listing
+from luthier.errors import InputError, LuthierError, WorldError, listing
 from luthier.models.telemetry import disable_telemetry
 from luthier.terminal import drawn_on, plain_streams
 
@@ -50,6 +50,13 @@ def answer(words: Sequence[str]) -> NoReturn:
         # Whoever read our output has left, as `head` does: nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        fail(
+            f"{error.filename}: this user may not open it. Ask its owner, or copy it to a place of your own.",
+            WorldError.exit_code,
+        )
     else:
         sys.exit(result if isinstance(result, int) else 0)
 

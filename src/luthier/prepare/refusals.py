@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from torch import nn
 
 from luthier.checks import CHECKS
@@ -54,8 +55,8 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
     roles: the parts that rows were given for, by file, folder or column.
     """
     for part, name, rows, file in (
-        ("valid", "validation", split.valid, plan.data.valid),
         ("test", "test", split.test, plan.data.test),
+        ("valid", "validation", split.valid, plan.data.valid),
     ):
         if len(rows) or (found.keeps_single and part not in roles.names):
             continue
@@ -91,8 +92,10 @@ def refuse_one_kind(plan: Plan, split: Split, found: Understood) -> None:
 
 
 def refuse_none_to_answer(plan: Plan, split: Split, found: Understood) -> None:
-    """Raise DataError where candidates are to be compared by cross-validation and each label has one training row left."""
-    if not split.crossed and not found.keeps_single:
+    """Raise DataError where candidates are to be compared by cross-validation and each label has one training row left. (Where
+    rows are more, and all share something, the part for validation is empty.)"""
+    each = np.unique(found.answers.strata[split.train], return_counts=True)[1]
+    if not split.crossed and not found.keeps_single and each.max(initial=0) < 2:
         raise DataError(
             f"{plan.data.path}: each label is left with a single training row once rows are set aside for the test, so none can "
             "be answered by what learnt from others. Add rows, name rows to test on (--test FILE), or set fewer aside "

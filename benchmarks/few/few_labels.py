@@ -174,11 +174,11 @@ Mean accuracy in per cent over samples of so many rows a label (luthier and head
 standard deviation. Model all-MiniLM-L6-v2, one process a run. *Zero-shot*, *probe* and *few-shot* are luthier's own candidates;
 *kept*: how often the few-shot one was. *Logistic* and *neighbours*: scikit-learn on the frozen vectors. SetFit has its defaults
 up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. Of all of them luthier alone makes
-use of the labels' names. *HF Trainer* tunes all layers and a
-linear head (`AutoModelForSequenceClassification`): peak learning rate {rate:g}, {warmup:.0%} warm-up, then linearly to zero,
-{batch_rows} rows a step, {epochs} epochs or as many as {steps:,} steps are, but {fewest_epochs} epochs and {fewest_steps} steps
-at the least; the last state. Processor seconds (of both cores; waiting threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they
-tell the same beside other work) and peak memory: of whole processes, mean.
+use of the labels' names. *HF Trainer* tunes all layers and a linear head (`AutoModelForSequenceClassification`): peak learning
+rate {rate:g}, {warmup:.0%} warm-up, then linearly to zero, {batch_rows} rows a step, {epochs} epochs or as many as {steps:,}
+steps are, but {fewest_epochs} epochs and {fewest_steps} steps at the least; the last state. Processor seconds (of both cores;
+waiting threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they tell the same beside other work) and peak memory: of whole
+processes, mean.
 
 {machine}"""
 HEADER = (

@@ -126,10 +126,9 @@ def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[M
         settings: dict[str, Any] = {"test": str(test), "seed": seed, "allow": ["leaks"]}
         before: ModelFolder | None = None
         for number in range(1, args.rounds + 1):
+            # Which of the two is first changes from round to round, as the second finds files in memory.
             run = alone = run_once(folder / f"alone-{number}", labelled, **settings) if number % 2 else None
-            if (
-                before is not None
-            ):  # which of the two is first changes from round to round: the second finds files in memory
+            if before is not None:
                 onward = {"continues": str(before.path), "allow": ["leaks"]}
                 run = run_once(folder / f"round-{number}", labelled, **onward)
             alone = alone or run_once(folder / f"alone-{number}", labelled, **settings)

@@ -10,7 +10,7 @@ from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
-from luthier.events import Event
+from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
@@ -36,8 +36,10 @@ def learnt_by(candidate: Candidate, run: Run) -> Generator[Event, None, Fitted |
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         once_more = silently(candidate.fit(without(run, held)), run)
-        if once_more is None:
-            return None  # its answers would be those of rows that it has learnt from
+        if once_more is None:  # its answers would be those of rows that it has learnt from
+            words = f"Nothing came of {candidate.name} without a part of the rows, so it is not among the candidates."
+            yield Noted(words, run.clock(), warning=True)
+            return None
         found.append(once_more.outputs["valid"])
         order.append(np.flatnonzero(held))
     places = np.searchsorted(np.flatnonzero(folds >= 0), np.concatenate(order))

@@ -269,14 +269,11 @@ class Run:
         """What to tell when somebody asked to stop."""
         where = self.folder.path
         if self.kept is None:
-            earlier = (where / "model").is_dir()
-            before = self.plan.data.continues
-            none = (
-                "no model was ready yet"
-                if before is None
-                else f"the model is that of {before} until this round is over"
-            )
-            ready = "model/ is what an earlier command came to" if earlier else none
+            before, ready = self.plan.data.continues, "no model was ready yet"
+            if (where / "model").is_dir():
+                ready = "model/ is what an earlier command came to"
+            elif before is not None:
+                ready = f"the model is that of {before} until this round is over"
             return Interrupted(f"Interrupted; {ready}. `luthier resume {where}` goes on from what was saved.")
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "

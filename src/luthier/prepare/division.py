@@ -41,7 +41,7 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
     crossing = crosses(plan, found, roles, earlier is not None and earlier.held_out)
     if crossing:
         shares = nothing_held_out(shares)
-    if found.keeps_single or (crossing and "test" in roles.names):  # no row is split off
+    if found.keeps_single or (crossing and "test" in roles.names):  # of the latter no row is split off
         shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
     try:
         split = split_rows(

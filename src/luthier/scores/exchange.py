@@ -18,8 +18,8 @@ ENUMERATED = 12
 DRAWN = 1_999
 """Exchanges that are drawn at the least (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 4.2.5)."""
 PER_LEVEL = 50
-"""Exchanges that are drawn at the least as a multiple of the inverse of the level that is asked for: none of a thousand as large
-shows no less than a thousandth."""
+"""So many exchanges are drawn at the least as a multiple of one over the level: a p-value cannot be less than one over their
+number, however sure the difference is."""
 MOST_DRAWN, AT_ONCE = 1_000_000, 10_000
 """Exchanges that are drawn at the most, and at once."""
 MANY = 400

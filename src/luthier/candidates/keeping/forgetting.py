@@ -19,7 +19,7 @@ from luthier.scores.validated import called
 from luthier.train.probe.probe import cross_validate, standardised
 
 FEWEST_COMPARED = 8
-"""Rows of whose states fewer are all alike: the linear CKA of two rows is 1 for any two models, and of few it lies near it."""
+"""Rows from which on states are compared: the linear CKA of two rows is 1 for any two models, and of few it lies near it."""
 TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
 
 

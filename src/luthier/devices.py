@@ -34,12 +34,19 @@ class Device:
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.precision]
 
 
+KERNELS_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": 128, "LRU_CACHE_CAPACITY": 64}
+"""Compiled kernels that oneDNN keeps, and that torch keeps beside it with room for each to work in, of 1,024 each as they come.
+Batches differ in length, so that most shapes are not asked for twice, and what is kept for them fills hundreds of megabytes."""
+
+
 def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Device:
     """The device for a run. Raises PlanError when it was named and is not there.
 
     Call it before any other torch work of the process: flushing denormals takes hold of the worker threads only if it is
     set before they start. (AdamW's moments of word rows not seen for long sink into denormals, which cost ten-fold.)
     """
+    for name, kept in KERNELS_KEPT.items():
+        os.environ.setdefault(name, str(kept))
     torch.set_flush_denormal(True)
     keep_freed_memory()
     torch.set_num_threads(threads or available_cores())

@@ -175,6 +175,11 @@ class Prepared:
         if self.adapted is not None:
             model.body.load_state_dict(read_weights((self.adapted,)))
 
+    def begin_anew(self) -> None:
+        """Give the model the weights that it had before anything was trained."""
+        self.model.load_state_dict(self.untrained().state_dict())
+        self.masters.refresh()
+
     def renewed(self) -> "Prepared":
         """The same, with a model that nobody has trained yet in the place of one whose layers have moved."""
         model = self.untrained().to(self.device.torch)

@@ -1,4 +1,4 @@
-"""How few-shot learns: from nothing, once from all rows and once without each fold; or on from the round before."""
+"""How few-shot learns: from nothing, once without each fold and once from all rows; or on from the round before."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -41,29 +41,31 @@ def learn(run: Run) -> Generator[Event, None, Made | None]:
 
 
 def learnt_anew(run: Run) -> Generator[Event, None, Made | None]:
-    """Learn from all rows, and from all but those of each fold; None where time was over before that. Raises Interrupted where
+    """Learn from all rows but those of each fold, and from all; None where time was over before that. Raises Interrupted where
     somebody asked to stop."""
     begin, folds, budget = run.clock(), folds_of(run), Budget(run)
     count = 0 if folds is None else int(folds.max()) + 1
     yield Started(NAME, begin)
     run.begin_training(NAME)
-    whole = Stages(run, run.ready)
-    if not (yield from whole.learn(budget)):
-        yield Noted(TOO_LATE, run.clock(), warning=True)
-        return None
-    outputs: dict[str, Outputs] = {part: run.infer(run.ready.model, part) for part in SCORED}
+    outputs: dict[str, Outputs] = {}
     if folds is not None:
         found, order = [], []
         for fold in range(count):
             held = np.flatnonzero(folds == fold)
-            part = Stages(run, without_rows(run.ready.renewed(), np.flatnonzero(folds != fold), held))
+            part = Stages(run, without_rows(run.ready, np.flatnonzero(folds != fold), held))
             if not (yield from part.learn(budget)):
                 yield Noted(TOO_LATE, run.clock(), warning=True)
                 return None
-            found.append(run.task.infer(part.ready.model, part.ready.examples["valid"], run.ready.device))
+            found.append(run.task.infer(run.ready.model, part.ready.examples["valid"], run.ready.device))
             order.append(held)
+            run.ready.begin_anew()  # one model for all of them: a second would stand beside it in memory
         places = np.searchsorted(np.flatnonzero(folds >= 0), np.concatenate(order))
         outputs["valid"] = put_together(run.task, found, places, run.ready.examples["valid"])
+    whole = Stages(run, run.ready)
+    if not (yield from whole.learn(budget)):
+        yield Noted(TOO_LATE, run.clock(), warning=True)
+        return None
+    outputs |= {part: run.infer(run.ready.model, part) for part in SCORED if part not in outputs}
     return saved_as(run, whole, begin, outputs, folds=count)
 
 

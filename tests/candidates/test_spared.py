@@ -149,6 +149,26 @@ def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a
     assert "No layers are trained" in (folder.path / "report.html").read_text()
 
 
+def test_with_a_teacher_layers_are_trained_all_the_same_and_a_probe_that_is_kept_has_not_learnt_from_it(
+    tmp_path: Path, bert: Path
+) -> None:
+    data = sure_csv(tmp_path / "rows.csv")
+    teacher, _ = run(plan_for(data, bert, tmp_path / "teacher"))
+
+    folder, events = run(
+        plan_for(data, bert, tmp_path / "run", **{"train.teacher": str(teacher.path), "train.epochs": 0.1})
+    )
+
+    told = folder.scorecard.record["distillation"]
+    assert any(isinstance(event, Stepped) for event in events)
+    assert folder.scorecard.record["chosen"] == "probe"
+    assert told["words"].startswith(
+        "Kept was the probe, which has learnt nothing from the teacher. The student has "
+    )
+    assert told["teacher_share"] == 0
+    assert "It learnt from" not in (folder.path / "report.html").read_text()
+
+
 def test_where_the_probe_misses_two_of_a_hundred_and_twenty_rows_nothing_is_trained(
     tmp_path: Path, bert: Path
 ) -> None:

@@ -16,7 +16,9 @@ def distilled(records: Records) -> Html:
 
 
 def learnt_from(found: Distillation) -> str:
-    """What the student learnt from, in words."""
+    """What the student learnt from, in words; empty where that was nothing of the teacher, as `words` says."""
+    if found.teacher_share == 0:
+        return ""
     rows = found.rows or {}
     labelled, more = rows.get("labelled", 0), rows.get("unlabelled", 0)
     share = numbers.share(found.teacher_share)

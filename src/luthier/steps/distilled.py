@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.batches.examples import Examples
+from luthier.candidates import CANDIDATES
 from luthier.candidates.run import Run
 from luthier.candidates.tuned.taught import SHARE
 from luthier.comparing.fitted import Fitted
@@ -69,11 +70,18 @@ def distillation_record(run: Run, kept: Fitted) -> dict[str, Any] | None:
         "faster": of_student / of_teacher,
         "smaller": master.bytes / student.bytes,
         "rows": {"labelled": len(ready.rows.split.train), "unlabelled": more},
-        "teacher_share": SHARE,
+        "teacher_share": SHARE if CANDIDATES[kept.name].trains else 0.0,
         "seen": teacher.seen.rows if teacher.seen else None,
         "seen_words": teacher.seen.words if teacher.seen else None,
-        "words": words(task.metric, student, master, gap),
+        "words": f"{untaught(kept)}{words(task.metric, student, master, gap)}",
     }
+
+
+def untaught(kept: Fitted) -> str:
+    """A sentence where what was kept has not learnt from the teacher, to go before others; empty where it has."""
+    if CANDIDATES[kept.name].trains:
+        return ""
+    return f"Kept was the {kept.name}, which has learnt nothing from the teacher. "
 
 
 def words(metric: str, student: Side, teacher: Side, gap: Difference) -> str:

@@ -25,8 +25,8 @@ def why_spared(run: Run) -> str:
     It cannot where the rule of the choice (comparing/choice.py) would keep a cheaper one even beside a model with every
     validation row right, or where that model's lead would be negligible and within noise.
     """
-    if run.plan.train.method != "auto" or not run.learnt:
-        return ""
+    if run.plan.train.method != "auto" or not run.learnt or run.ready.teacher is not None:
+        return ""  # only who trains layers learns from a teacher
     if not run.ready.rows.split.validates_apart:
         return ""  # what few rows say of a candidate is weighed otherwise (candidates/few_shot/paying.py)
     if tried := tried_before(run):

@@ -78,6 +78,10 @@ class RunError(InputError):
     """A folder is not a run, is unfinished, or belongs to another plan."""
 
 
+class OtherWork(RunError):
+    """The folder of a run was made from another plan, other data or another model than is asked for now."""
+
+
 class NewerRecord(RunError):
     """A record is of a version that only a newer luthier knows. It is whole, and must not be taken for damaged."""
 

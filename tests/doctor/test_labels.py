@@ -287,11 +287,15 @@ def test_images_of_a_folder_are_suggested_by_their_paths(tmp_path: Path) -> None
         path.rename(pool / f"{at:02}.png")
     known = next(iter(sorted(rows.rglob("*.png"))))
     (pool / "known.png").write_bytes(known.read_bytes())
+    (pool / "torn.png").write_bytes(known.read_bytes()[:40])
 
     found = suggested(rows, pool, model)
 
     assert found["why"] == "typical of images that no label speaks of yet"
-    assert "Left out of 31 rows: 1 that is empty, a copy, or labelled already." in found["notes"]
+    assert (
+        "Left out of 32 rows: 2 that are empty or cannot be opened, copies, or labelled already."
+        in found["notes"]
+    )
     with open(found["csv"], encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert all((Path(found["csv"]).parent / row["image"]).is_file() and row["label"] == "" for row in table)

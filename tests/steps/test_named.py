@@ -209,8 +209,21 @@ def test_plan_and_check_understand_names_alone(place: Path, encoder: Path) -> No
         ),
         (
             ("--label-names", "delivery,refund", "--test", "test.csv"),
-            "test.csv: the label 'praise' of the rows is none that the model gives; it gives 'delivery', 'refund'. Name the "
-            "model's labels as the rows have them, in the model's order, with --label-names a,b,c; or leave these rows out.",
+            "test.csv: the label 'praise' of the rows is not among the names, which are 'delivery', 'refund'. Name all labels of "
+            "the rows to test on with --label-names, or leave these rows out.",
+        ),
+        (
+            ("--label-names", "delivery,,refund", "--test", "test.csv"),
+            "data.label_names: '' does not fit. Expected a text that is not empty.",
+        ),
+        (
+            ("--label-names", "", "--test", "test.csv"),
+            "data.label_names: no name stands there. Name the labels, as in --label-names delivery,refund,praise",
+        ),
+        (
+            ("--label-names", 'delivery,"late, or lost', "--test", "test.csv"),
+            "data.label_names: 'delivery,\"late, or lost' has a double quote that does not stand around a whole name. Write "
+            "names with commas between them, and a name that has a comma itself between double quotes.",
         ),
     ],
 )  # fmt: skip

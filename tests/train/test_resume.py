@@ -577,8 +577,8 @@ def test_resume_on_changed_data_is_refused(tmp_path: Path, home: Path) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"{tmp_path}/run: holds a run of another plan, other data or another model. "
-        "Choose another folder with --out, or delete this one if it is not needed.\n"
+        f"{tmp_path}/run: cannot be gone on with, as what it was made from has changed since: {tmp_path}/messages.csv "
+        f"(data.path). Put it back as it was, or begin anew: luthier tune --plan {tmp_path}/run/plan.toml --out ANOTHER\n"
     )
 
 

@@ -112,6 +112,11 @@ def suggest(plan: Plan, as_json: bool, quiet: bool, n: str | None) -> None:
 
     if plan.data.unlabelled is None:
         raise PlanError("--unlabelled: name the file of rows without labels, as in --unlabelled more.csv.")
+    if plan.data.label_names:
+        raise PlanError(
+            "data.label_names: no effect here, as labels are those that DATA has. Leave it out; where nothing is labelled yet, "
+            "DATA may be the same file as --unlabelled, with an empty column 'label'."
+        )
     if n is not None and not (n.isdigit() and int(n) > 0):
         raise PlanError(f"-n {n}: expected how many rows to suggest, as in -n 50.")
     found = suggest_for(plan, int(n or 50), quiet)

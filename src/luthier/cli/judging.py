@@ -94,11 +94,12 @@ def named_columns(named: list[str]) -> dict[str, str]:
 def judge(plan: Plan, own: dict[str, str | None], as_json: bool, quiet: bool) -> None:
     """The whole verdict for a MODEL that was tuned elsewhere, on every row of DATA: its scores as its own library counts them,
     compared with cheap baselines. Nothing else is trained. Exit code 0 whatever it finds; `luthier verdict RUN` then tells."""
+    from luthier.plan.names_alone import names_in
     from luthier.prepare.judged import Request
     from luthier.session.judging import judge_model
 
-    names = tuple(name.strip() for name in (own["label_names"] or "").split(",") if name.strip())
-    found = judge_model(plan, Request(own["train"], own["base"], names), quiet)
+    names = () if own["label_names"] is None else names_in(own["label_names"])
+    found = judge_model(plan, Request(own["train"], own["base"], tuple(names)), quiet)
     if as_json:
         print(json_line({"run": str(found.path), **found.scorecard.record}))
         return

@@ -22,7 +22,7 @@ from luthier.files import write_text
 from luthier.forms.form import Form
 from luthier.plan.plan import Plan
 from luthier.prepare.given import Given
-from luthier.prepare.task_columns import kind_of, needed_columns
+from luthier.prepare.task_columns import kind_and_columns
 from luthier.tasks.kind import LABEL, Kind
 from luthier.tasks.suggesting import Labelled, Suggesting
 from luthier.train.probe.suggest import Doubt, enough, least_sure, suggest
@@ -103,13 +103,12 @@ def suggest_rows(
 def known_rows(plan: Plan) -> tuple[Known, list[str]]:
     """The labelled rows, and what was assumed about them. Raises DataError for rows of a kind of which none are suggested."""
     table = Given.of(plan).first
-    kind, _ = kind_of(plan, table)
+    kind, columns = understood(plan, table)
     if kind.suggests is None:
         raise DataError(
             f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
             "text-classification if each row is a text with a label."
         )
-    columns = needed_columns(plan, table, kind).columns
     label = columns[LABEL]
     form = kind.suggests.form(table, columns)
     names = tuple(parts_of(table, label)) or (label,)
@@ -118,6 +117,18 @@ def known_rows(plan: Plan) -> tuple[Known, list[str]]:
     pool = Pool(table, form, {role: columns[role] for role in form.roles if role in columns})
     labels = with_content(labels, pool)
     return Known(kind.suggests, pool, labels, names), told
+
+
+def understood(plan: Plan, table: Table) -> tuple[Kind, dict[str, str]]:
+    """What the labelled rows are, and their columns by role. Raises DataError where that cannot be told, with what to do while
+    nothing is labelled yet."""
+    try:
+        kind, _, guess = kind_and_columns(plan, table)
+        return kind, dict(guess.columns)
+    except DataError as error:
+        if plan.data.path != plan.data.unlabelled:
+            raise
+        raise DataError(f"{error} Where nothing is labelled yet, an empty column 'label' does.") from error
 
 
 def cleared(

@@ -1,7 +1,5 @@
 """Rows without labels, from which some are chosen: read as the labelled ones are, each once, and told by what they hold."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +9,11 @@ import numpy as np
 
 from luthier import seeds
 from luthier.arrays import Ints
-from luthier.data.images.source import ImageSource
-from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import counted
 from luthier.forms.form import Columns, Form
 from luthier.plan.plan import Plan
-from luthier.prepare.unlabelled import MOST_ROWS, free_table
+from luthier.prepare.unlabelled import MOST_ROWS, Looked, free_table, looked_at
 
 
 @dataclass(frozen=True)
@@ -46,19 +42,18 @@ class Pool:
         shown = self.form.shown(self.table, self.columns)
         return list(self.table.texts(next(iter(self.columns.values())))) if shown is None else shown
 
+    @cached_property
+    def looked(self) -> Looked:
+        """What tells the rows from each other, and which hold something."""
+        return looked_at(self.table, self.columns, self.form)
+
     def filled(self) -> Ints:
-        """Numbers of the rows that hold something."""
-        inputs = self.form.inputs(self.table, self.columns)
-        return np.flatnonzero([not self.form.blank(row) for row in inputs])
+        """Numbers of the rows that hold something: texts, or images that can be opened."""
+        return np.flatnonzero(self.looked.there)
 
     def keys(self, rows: Ints) -> Ints:
-        """(rows,) equal for rows that hold the same: texts but for case and white space, images by their bytes."""
-        if self.form.file_role is None:
-            texts = (json.dumps(list(one.values()), ensure_ascii=False) for one in self.shown(rows))
-            return np.array([key_of(text) for text in texts], np.int64)
-        source = ImageSource(self.table, self.columns[self.form.file_role])
-        digests = (hashlib.sha256(source.bytes_of(int(row))).digest() for row in rows)
-        return np.array([int.from_bytes(one[:8], "big", signed=True) for one in digests], np.int64)
+        """(rows,) equal for rows that hold the same: texts but for case and white space, images by how they look."""
+        return self.looked.keys[rows]
 
 
 def pool_of(plan: Plan, path: Path, form: Form, columns: Columns) -> tuple[Pool, list[str]]:
@@ -83,8 +78,8 @@ def not_yet_labelled(pool: Pool, known: Ints, seed: int) -> tuple[Ints, list[str
     out = len(pool.table) - len(rows)
     if out:
         notes.append(
-            f"Left out of {counted(len(pool.table), 'row')}: {out:,} that {'is' if out == 1 else 'are'} empty, "
-            f"{'a copy' if out == 1 else 'copies'}, or labelled already."
+            f"Left out of {counted(len(pool.table), 'row')}: {out:,} that {'is' if out == 1 else 'are'} empty or "
+            f"cannot be opened, {'a copy' if out == 1 else 'copies'}, or labelled already."
         )
     if len(rows) > MOST_ROWS:
         notes.append(f"{MOST_ROWS:,} of the other {len(rows):,} were looked at, drawn at random.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import RunError
+from luthier.errors import OtherWork, RunError
 from luthier.events import Event
 from luthier.files import (
     LEFTOVER,
@@ -63,7 +63,7 @@ class RunFolder(Artefacts):
             )
         self.older = found.key in self.older_keys
         if found.key != self.key and not self.older:
-            raise RunError(
+            raise OtherWork(
                 f"{path}: holds a run of another plan, other data or another model. "
                 "Choose another folder with --out, or delete this one if it is not needed."
             )

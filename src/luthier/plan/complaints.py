@@ -29,7 +29,10 @@ def complaint(error: Any, *more: Any) -> str:
     """pydantic's errors on one value as a sentence that names the setting, the value and what is expected."""
     key = ".".join(str(part) for part in error["loc"][:2])
     if error["type"] == "missing" or (key == "data.path" and error["input"] == ""):
-        if isinstance(error["input"], Mapping) and error["input"].get("label_names"):
+        names = error["input"].get("label_names") if isinstance(error["input"], Mapping) else None
+        if names is not None and not names:
+            return "data.label_names: no name stands there. Name the labels, as in --label-names delivery,refund,praise"
+        if names:
             return (
                 "data.label_names: no rows were named. Give those without labels, as in --unlabelled more.csv, or those to test "
                 "on, as in --test test.csv."

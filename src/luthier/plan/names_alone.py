@@ -4,6 +4,8 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from luthier.errors import PlanError
+
 PARTING = ("validation", "valid_share", "test_share", "calibration_share", "split_column")
 """Settings of `data` that say how labelled rows are parted."""
 FEWEST = 2
@@ -15,9 +17,17 @@ def names_in(value: str) -> list[str]:
 
     >>> names_in('refund, "late, or lost"')
     ['refund', 'late, or lost']
+
+    An empty name is kept, for the plan to refuse. Raises PlanError for a quote that is not closed.
     """
-    parts = next(csv.reader([value], skipinitialspace=True), [])
-    return [part.strip() for part in parts if part.strip()]
+    try:
+        parts = next(csv.reader([value], skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise PlanError(
+            f"data.label_names: {value!r} has a double quote that does not stand around a whole name. Write names with commas "
+            "between them, and a name that has a comma itself between double quotes."
+        ) from None
+    return [part.strip() for part in parts]
 
 
 def with_path(given: Any) -> Any:

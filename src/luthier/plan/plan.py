@@ -320,7 +320,7 @@ def plain(section: str, field: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, str) and field == "label_names":
-        return names_in(value) or ([""] if value else [])  # commas alone are told to be no name
+        return names_in(value)
     if isinstance(value, str) and get_origin(sections()[section].model_fields[field].annotation) is tuple:
         return [part for part in value.split(",") if part]
     return value

@@ -11,7 +11,7 @@ from luthier.data.read import read
 from luthier.data.row_facts import no_rows
 from luthier.data.split import Split
 from luthier.data.table import Table
-from luthier.errors import DataError, PlanError
+from luthier.errors import DataError, PlanError, listing
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.descriptions import few_labels
@@ -23,6 +23,7 @@ from luthier.prepare.task_columns import composed, needed_columns
 from luthier.tasks import TASKS
 from luthier.tasks.classification.named import without_labels
 from luthier.tasks.kind import Kind, Roles, Understood
+from luthier.tasks.matching import UnknownLabels
 from luthier.tasks.named import OF_NAMES, OfNames
 from luthier.tasks.texts import has_content
 
@@ -44,9 +45,14 @@ def named_rows(plan: Plan) -> Rows:
         table, blind = table_of(plan, plan.data.test, "test"), kind
         given = Given({"test": table}, {"test": table}, None, asked=True)
         guess = needed_columns(plan, table, kind)
-    rows = understood_as(
-        plan, given, Reading(blind, "as labels are named", guess, wishes, tested_alone), begin
-    )
+    reading = Reading(blind, "as labels are named", guess, wishes, tested_alone)
+    try:
+        rows = understood_as(plan, given, reading, begin)
+    except UnknownLabels as error:
+        raise DataError(
+            f"{error.place}: {error.of_rows} not among the names, which are {listing(error.model)}.{error.hint} Name all labels "
+            "of the rows to test on with --label-names, or leave these rows out."
+        ) from None
     split = "random" if plan.data.test is None else "files"
     return replace(
         rows,

@@ -39,7 +39,6 @@ from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import (
     refuse_few_shot_without_blocks,
     refuse_more_than_is_read,
-    refuse_names_alone,
     refuse_recomputing,
     refuse_too_many_blocks,
     refuse_tuning_without_rows_to_stop_by,
@@ -194,7 +193,6 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     memo: what earlier runs of this process have opened, where this plan names the same.
     """
     memo = memo or Memo()
-    refuse_names_alone(plan)
     device = memo.call(devices.choose, plan.run.device, plan.run.precision, plan.run.threads)
     refuse_unknown_checks(plan.data.allow)
     understood = memo.call(understand, plan.of_rows())

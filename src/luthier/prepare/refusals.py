@@ -28,15 +28,6 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
             )
 
 
-def refuse_names_alone(plan: Plan) -> None:
-    """Raise PlanError where labels are named and no row is to be learnt from."""
-    if plan.data.label_names:
-        raise PlanError(
-            "data.label_names: nothing is learnt from names alone, so there is nothing to search for. `luthier tune` makes the "
-            "model of them."
-        )
-
-
 def refuse_tuning_without_rows_to_stop_by(plan: Plan, split: Split) -> None:
     """Raise PlanError for settings of tuning where layers are tuned only if the user says so by name, as the rows that would say
     when to stop are those that are learnt from."""

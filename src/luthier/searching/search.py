@@ -55,6 +55,11 @@ def resume(
 
 
 def refuse_what_a_search_cannot(plan: Plan) -> None:
+    if plan.data.label_names:
+        raise PlanError(
+            "data.label_names: nothing is learnt from names alone, so there is nothing to search for. `luthier tune` makes the "
+            "model of them."
+        )
     if plan.data.warm_up is not None:
         raise PlanError(
             "data.warm_up: every trial would warm up anew. Tune on the warm-up file once, and search with --model RUN."

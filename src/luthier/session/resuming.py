@@ -19,6 +19,6 @@ def resume(run: str, *, quiet: bool = False) -> "ModelFolder | SearchResult":
     path = Path(run)
     if SearchFolder(path).is_search:
         return resume_search(path, quiet)
-    from luthier.session.runs import plan_of, resume_seeds, run_plan
+    from luthier.session.runs import resume_run, resume_seeds
 
-    return resume_seeds(path, quiet) or run_plan(plan_of(path), quiet)
+    return resume_seeds(path, quiet) or resume_run(path, quiet)

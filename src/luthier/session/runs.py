@@ -9,7 +9,8 @@ from luthier.doctor import check as checking
 from luthier.doctor import suggest as suggesting
 from luthier.doctor.check import Checkup
 from luthier.doctor.suggest import Suggestions
-from luthier.errors import PlanError, RunError
+from luthier.errors import OtherWork, PlanError, RunError
+from luthier.files import why_no_folder
 from luthier.folder.in_use import refuse_in_use
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder, refuse_strange
@@ -61,6 +62,29 @@ def plan_of(run: Path) -> Plan:
         raise PlanError(f"{run / 'plan.toml'}: {error}") from None
 
 
+def resume_run(run: Path, quiet: bool = False) -> ModelFolder:
+    """Go on with a run. Raises RunError where what it was made from has changed since."""
+    plan = plan_of(run)
+    try:
+        return run_plan(plan, quiet)
+    except OtherWork as error:
+        raise RunError(
+            f"{run}: cannot be gone on with, as what it was made from has changed since: {changed_words(plan, run)}. "
+            f"Put it back as it was, or begin anew: luthier tune --plan {run / 'plan.toml'} --out ANOTHER"
+        ) from error
+
+
+def changed_words(plan: Plan, run: Path) -> str:
+    """What a run's plan names and has been written to since the run began; all that it names where that says nothing."""
+    settings = plan.settings()
+    named = {key: Path(str(settings[key])) for key in NAMED if key in settings}
+    there = {key: path for key, path in named.items() if path.exists() and key != "run.cache"}
+    began = (run / "state" / "key.json").stat().st_mtime
+    since = {key: path for key, path in there.items() if path.stat().st_mtime > began}
+    words = [f"{path} ({key})" for key, path in (since or there).items()]
+    return f"{', '.join(words)}{'' if since else ' or the model'}"
+
+
 def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
     """Find what is wrong with the examples in a file, the gravest first; keywords are the plan's fields, as for `tune`.
 
@@ -79,6 +103,13 @@ def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
 def suggest_for(plan: Plan, count: int, quiet: bool = False) -> Suggestions:
     """Write the rows that are most useful to label next, showing progress."""
     refuse_unwritable(plan.run.out)
+    if plan.run.out is None and plan.data.unlabelled is not None:
+        beside = Path(plan.data.unlabelled).parent
+        why = why_no_folder(beside)
+        if why is not None:
+            raise PlanError(
+                f"{beside}: the rows to label would be written there, and cannot be ({why}). Name another folder: --out FOLDER"
+            )
     return shown(lambda stop: suggesting.suggest_rows(plan, count, stop), quiet)
 
 

@@ -51,14 +51,26 @@ def match_labels(labels: Collection[str], model: Sequence[str], place: str) -> M
         return Matched(found, "name, but for case and separators")
     if all(name.isdecimal() and int(name) < len(model) for name in names):
         return Matched({name: model[int(name)] for name in names}, "number, in the model's order")
-    raise unknown_labels([name for name in names if name not in model and not alike[name]], model, place)
+    raise UnknownLabels([name for name in names if name not in model and not alike[name]], model, place)
 
 
-def unknown_labels(strange: Sequence[str], model: Sequence[str], place: str) -> DataError:
-    """The error for labels that a model never gives."""
-    one = strange[0] if strange else ""
-    return DataError(
-        f"{place}: {'the label' if len(strange) == 1 else 'the labels'} {listing(strange)} of the rows "
-        f"{'is' if len(strange) == 1 else 'are'} none that the model gives; it gives {listing(model)}.{did_you_mean(one, model)} "
-        "Name the model's labels as the rows have them, in the model's order, with --label-names a,b,c; or leave these rows out."
-    )
+class UnknownLabels(DataError):
+    """Rows have labels that a finished model never gives; which, and those that it gives."""
+
+    def __init__(self, strange: Sequence[str], model: Sequence[str], place: str) -> None:
+        self.strange, self.model, self.place = strange, model, place
+        super().__init__(
+            f"{place}: {self.of_rows} none that the model gives; it gives {listing(model)}.{self.hint} Name the model's labels "
+            "as the rows have them, in the model's order, with --label-names a,b,c; or leave these rows out."
+        )
+
+    @property
+    def of_rows(self) -> str:
+        """The labels of the rows, as the beginning of a sentence."""
+        label, are = ("label", "is") if len(self.strange) == 1 else ("labels", "are")
+        return f"the {label} {listing(self.strange)} of the rows {are}"
+
+    @property
+    def hint(self) -> str:
+        """A question that names what is meant, where that looks much like it."""
+        return did_you_mean(self.strange[0] if self.strange else "", self.model)

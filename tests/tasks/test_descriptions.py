@@ -177,6 +177,27 @@ def test_names_that_say_nothing_are_told() -> None:
     ]  # fmt: skip
 
 
+def test_of_two_columns_without_known_names_that_holds_labels_which_holds_those_of_the_rows(
+    file: Callable[..., str],
+) -> None:
+    longer = ("where_is_my_card_that_was_sent", "may_i_have_my_money_back_now")
+    found = read_descriptions(file(f"short,long\nlate card,{longer[0]}\nmoney,{longer[1]}\n"))
+
+    assert describe(longer, found).words == ("late card", "money")
+    assert describe(("late card", "money"), found).words == longer
+    assert "column 'long' names labels" in describe(longer, found).told[0]
+
+
+def test_words_that_stand_for_nothing_describe_nothing(file: Callable[..., str]) -> None:
+    found = read_descriptions(
+        file("label,description\nrefund,N/A\ncard_arrival,where a card is\nother,NULL\n")
+    )
+
+    assert found.rows == (("card_arrival", "where a card is"),)
+    assert any("taken for nothing" in one for one in found.told)
+    assert len(read_descriptions("words.csv", missing=["nothing"]).rows) == 3
+
+
 def test_a_first_line_that_describes_a_label_is_no_header(file: Callable[..., str]) -> None:
     found = read_descriptions(file("refund,money comes back\ncard_arrival,where a card is\n"))
 

@@ -15,7 +15,7 @@ from luthier.plan.plan import Plan
 from luthier.tasks import form_of
 from luthier.tasks.kind import Roles, Understood
 
-STOPPING = ("leaks", "left-out", "garbage")
+STOPPING = ("leaks", "left-out", "garbage", "one-shot")
 """Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
 
 

@@ -27,6 +27,19 @@ class Descriptions:
     """Sentences on how the file was read."""
     header: str | None = None
     """What the file's first line calls the column of labels, where that is none of the usual names."""
+    otherwise: "Descriptions | None" = None
+    """The file with its two columns the other way round, where only the length of what they hold says which is which."""
+
+    def meant(self, labels: Sequence[str]) -> "Descriptions":
+        """The file as its columns are meant: the labels' own is the one that holds more of them."""
+        if self.otherwise is None:
+            return self
+        return max((self, self.otherwise), key=lambda one: one.labels_named(labels))
+
+    def labels_named(self, labels: Sequence[str]) -> int:
+        """How many labels stand in the column of labels, its first line among them."""
+        names = [name for name, _ in self.rows] + ([] if self.header is None else [self.header])
+        return len({matched(name, labels) for name in names} - {None})
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ def describe(labels: Sequence[str], found: Descriptions) -> Described:
     Labels are matched by name, then without case and separators. Raises DataError where no label is described, where two labels
     are described alike, and where a name looks like a slip of a label that is left without a description.
     """
+    found = found.meant(labels)
     by_label: dict[str, list[str]] = {}
     strange: list[str] = []
     for name, description in found.rows:

@@ -45,7 +45,9 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             ),
             message=f"{count_of(count, 'row', 'rows')} of {rows:,} would be left out: {told(faults)}.",
             matters="So many mostly mean that a column or a file was misread, and what is learnt is learnt from the rest alone.",
-            mend=f"Look at these rows. Fill them in, name other columns with {naming(evidence)}{reading(evidence)}"
+            mend=f"Look at these rows. Fill them in, name other columns with {naming(evidence)}"
+            + reading(evidence)
+            + keeping(evidence)
             + (
                 ". Most of the file is left out, so a column was probably misread: deleting the rows would mend nothing."
                 if count > MOST * rows
@@ -69,6 +71,11 @@ def naming(evidence: Evidence) -> str:
     """The flags that name other columns."""
     own = evidence.left_out.rows.others
     return "--column ROLE=NAME" if own else "--text and --label"
+
+
+def keeping(evidence: Evidence) -> str:
+    """What keeps labels that occur once."""
+    return ", keep labels that occur once with --allow one-shot" if len(evidence.left_out.rows.single) else ""
 
 
 def reading(evidence: Evidence) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, RepeatArgumentError, UnusedCliTokensError
 
 from luthier.errors import InputError, LuthierError, WorldError, listing
 from luthier.models.telemetry import disable_telemetry
@@ -73,4 +73,6 @@ def misspelt(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         extra = listing(error.unused_tokens or [])
         words = f"{extra}: more than `{command}` takes. Put a name with blanks between quotes."
+    if isinstance(error, RepeatArgumentError):
+        words = f"{words} Give it once; where it takes several values, put commas between them."
     return f"{words} `{command} --help` lists what there is."

@@ -22,6 +22,7 @@ from luthier.events import (
     Validated,
     WentBack,
 )
+from luthier.scores.decimals import decimals
 from luthier.scores.validated import on_validation
 from luthier.terminal import drawn_on, plain
 
@@ -102,7 +103,7 @@ class Progress:
         elif isinstance(event, Advanced):
             self.advance(event.done, event.seconds, "")
         elif isinstance(event, Stepped):
-            self.advance(event.step, event.seconds, f"loss {event.loss:.3f}")
+            self.advance(event.step, event.seconds, f"loss {decimals(event.loss)}")
         else:
             line = told(event)
             if line:

@@ -95,7 +95,7 @@ def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself() -> None:
         scored("zero-shot", 0.942), scored("zero-shot", 0.942), "spearman", gap, ship=False
     ) == (
         "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: 0.942 Spearman correlation on "
-        "the test rows. More rows to learn from, or better labels, may tell."
+        "the test rows. More rows to learn from, or better ones, may tell."
     )
 
 
@@ -168,7 +168,7 @@ def test_the_verdict_not_to_ship_yet() -> None:
         "Do not ship it yet. Between the probe model and always answering the most frequent label there is no difference that "
         "this test can see: 51.2 % against 50.0 % macro F1 on the test rows, +1.2 points (95 % interval -1.0 to +3.4). "
         "A test like this one finds a true difference of 3.1 points 8 times in 10. "
-        "More test rows, or better labels, may tell."
+        "More test rows, or better rows to learn from, may tell."
     )
 
 
@@ -179,7 +179,7 @@ def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learn
         scored("probe", 0.8201), scored("zero-shot", 0.8201), "spearman", gap, ship=False
     ) == (
         "Do not ship it yet. By Spearman correlation the probe model is no different from the untrained model: 0.820 on the "
-        "test rows. More rows to learn from, or better labels, may tell."
+        "test rows. More rows to learn from, or better ones, may tell."
     )
 
 

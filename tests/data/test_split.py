@@ -224,6 +224,13 @@ def test_seven_rows_are_too_few() -> None:
     )
 
 
+def test_where_other_files_hold_the_rows_to_test_and_validate_on_too_few_are_too_few_to_learn_from() -> None:
+    with pytest.raises(
+        DataError, match=r"7 rows that can be used are too few to learn from\. Expected at least 8"
+    ):
+        split([0, 1] * 5, roles=("train", "valid", "test"), role_of=[0] * 7 + [1, 1, 2])
+
+
 def test_other_shares_are_kept() -> None:
     found = split(np.arange(1000) % 4, shares=Shares(valid=0.3, calibration=0.5, test=0.05))
 

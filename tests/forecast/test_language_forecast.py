@@ -1,5 +1,6 @@
 """What a run of a language model would take: its steps, and what is written in it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.session.runs import plan_record
 from steps.test_tune import run, weights
-from tiny import conversations_jsonl, documents_jsonl
+from tiny import TINY_IMAGES, conversations_jsonl, documents_jsonl, images_folder, messages_csv
 from tiny_llamas import byte_level, llama
 
 
@@ -84,6 +85,19 @@ def test_the_steps_and_validations_of_a_language_model_are_counted_exactly(
 
     assert told["steps"] == sum(isinstance(event, Stepped) for event in events)
     assert told["validations"] == sum(isinstance(event, Validated) for event in events)
+    assert told["forecast"]["seconds"] > 0
+
+
+@pytest.mark.parametrize("name", ["bert", "sentence_bert", "mobilenet_v2"])
+def test_adaptation_is_foretold_in_whatever_way_a_model_is_adapted(
+    name: str, tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    images = name in TINY_IMAGES
+    model = TINY_IMAGES[name](tmp_path / "model") if images else tiny_model(name)
+    data = images_folder(tmp_path / "rows", 20) if images else messages_csv(tmp_path / "rows.csv", 60)
+
+    told = plan_record(plan_for(tmp_path, model, task="adaptation", data__path=str(data)))
+
     assert told["forecast"]["seconds"] > 0
 
 

@@ -139,6 +139,16 @@ def test_a_table_answers_for_whole_texts_alone(table: Folder, head: str) -> None
     assert "Name a" in str(error.value)
 
 
+def test_a_table_of_nothing_is_refused() -> None:
+    with pytest.raises(ModelError) as error:
+        model_path("static:")
+
+    assert str(error.value) == (
+        "model.name: 'static:' does not say of what the table of word vectors is to be made. Name an encoder behind the colon: "
+        "--model static:all-MiniLM-L6-v2"
+    )
+
+
 def test_a_table_of_a_table_is_refused(table: Folder) -> None:
     with pytest.raises(ModelError) as error:
         model_path(f"static:{table.path}")

@@ -172,7 +172,7 @@ def test_a_run_belongs_to_these_rows_too(tmp_path: Path, bert: Path) -> None:
     assert key() == before
 
 
-def test_a_task_that_learns_nothing_from_such_rows_refuses_them(tmp_path: Path, tiny_model: Any) -> None:
+def test_adaptation_takes_such_rows_as_its_own(tmp_path: Path, tiny_model: Any) -> None:
     data = documents_jsonl(tmp_path / "rows.jsonl", 40)
 
     with pytest.raises(PlanError) as error:
@@ -183,7 +183,6 @@ def test_a_task_that_learns_nothing_from_such_rows_refuses_them(tmp_path: Path, 
             )
         )  # fmt: skip
 
-    assert (
-        str(error.value)
-        == "data.unlabelled: no effect with adaptation, which learns nothing from rows without labels. Leave it out."
+    assert str(error.value) == (
+        "data.unlabelled: no effect with adaptation, to which all rows of DATA are rows without labels. Give these as DATA, too."
     )

@@ -208,6 +208,18 @@ def test_what_is_no_run_teaches_nothing(home: Path) -> None:
     assert str(error.value).startswith(f"train.teacher: {home / 'encoder'}: holds no model/luthier.json")
 
 
+def test_a_teacher_of_other_labels_is_refused_before_a_table_is_made_of_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(tmp_path / "rows.csv", "w", newline="", encoding="utf-8") as file:
+        rows = [(text, f"other {label}") for text, label in messages(40)]
+        csv.writer(file).writerows([("text", "label"), *rows])
+    monkeypatch.setattr("luthier.prepare.prepare.base_of", None)
+
+    with pytest.raises(PlanError, match="Name a run of the same task and the same labels with --teacher"):
+        prepare(plan_of(home, **{"data.path": tmp_path / "rows.csv"}))
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [

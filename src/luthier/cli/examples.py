@@ -11,6 +11,7 @@ from luthier.cli.planned import described, option, planned
 from luthier.errors import PlanError, did_you_mean, listing
 from luthier.plan.plan import Plan
 from luthier.plan.search import SECTION, SearchPlan
+from luthier.scores.decimals import decimals
 from luthier.terminal import json_line, plain
 
 WRITE_PLAN = option(
@@ -253,7 +254,7 @@ def show(folder: Any, as_json: bool) -> None:
         mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
         where = scorecard.card.valid_from
         scores = [
-            f"{candidate[part]:.3f} {words}"
+            f"{decimals(candidate[part])} {words}"
             for part, words in (("valid", on_validation(where)), ("test", "on test"))
             if candidate[part] is not None and (part == "test" or says_something(where))
         ]

@@ -12,6 +12,7 @@ from luthier.errors import PlanError
 from luthier.plan.asked import ASKED
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag
+from luthier.scores.decimals import decimals
 from luthier.terminal import json_line, plain
 
 HELP = {
@@ -114,7 +115,7 @@ def show(path: Path, scorecard: Any) -> None:
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- judged" if candidate["name"] == scorecard.chosen else ""
-        print(f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['test']:.3f}{mark}")
+        print(f"  {candidate['name']:<{width}} {scorecard.metric} {decimals(candidate['test'])}{mark}")
     print(f"\n{scorecard.words}")
     if scorecard.looks_words:
         print(scorecard.looks_words)

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from luthier.comparing.fitted import Fitted
 from luthier.comparing.outcome import BETTER, SAME, WORSE, gained, interval, outcome, seen, written
+from luthier.scores.decimals import decimals
 from luthier.scores.intervals import Difference
 from luthier.scores.metrics import metric_named
 
@@ -48,9 +49,9 @@ def choose(
         if gap <= error or math.isclose(gap, error):
             return cheaper, (
                 f"{cheaper.name} is within one standard error of {best.name} on the validation rows "
-                f"({value:.3f} against {top:.3f}), and cheaper"
+                f"({decimals(value)} against {decimals(top)}), and cheaper"
             )
-    return best, f"{best.name} is best on the validation rows ({top:.3f})"
+    return best, f"{best.name} is best on the validation rows ({decimals(top)})"
 
 
 def choose_of_few(
@@ -67,11 +68,11 @@ def choose_of_few(
     if metric_named(metric).gain(theirs, ours) > 2 * standard_error(best, dearest):
         return (
             best,
-            f"{best.name} is better in cross-validation, beyond noise ({theirs:.3f} against {ours:.3f})",
+            f"{best.name} is better in cross-validation, beyond noise ({decimals(theirs)} against {decimals(ours)})",
         )
     return (
         dearest,
-        f"{dearest.name} is no worse in cross-validation, beyond noise ({ours:.3f} against {theirs:.3f})",
+        f"{dearest.name} is no worse in cross-validation, beyond noise ({decimals(ours)} against {decimals(theirs)})",
     )
 
 
@@ -115,8 +116,7 @@ def verdict_words(
     if ours.name == theirs.name:
         return (
             "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "
-            f"{mine} {called} on the test rows. More rows to learn from, or better labels, may "
-            "tell."
+            f"{mine} {called} on the test rows. More rows to learn from, or better ones, may tell."
         )
     scores = f"{mine} against {other} {called} on the test rows"
     measured = f"{scores}, {gained(metric, gap.value)} ({interval(metric, gap)})."
@@ -127,13 +127,13 @@ def verdict_words(
     ):  # the same answers, or in the same order where that is what counts
         return (
             f"Do not ship it yet. By {called} the {ours.name} model is no different from {theirs.words}: "
-            f"{mine} on the test rows. More rows to learn from, or better labels, may tell."
+            f"{mine} on the test rows. More rows to learn from, or better ones, may tell."
         )
     if outcome(gap) == WORSE:
         return f"Do not ship it. The {ours.name} model is worse than {theirs.words}, beyond noise: {measured}"
     return (
         f"Do not ship it yet. Between the {ours.name} model and {theirs.words} there is {SAME}: {measured} "
-        f"{seen(metric, gap)} More test rows, or better labels, may tell."
+        f"{seen(metric, gap)} More test rows, or better rows to learn from, may tell."
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from luthier.scores.decimals import decimals
 from luthier.scores.intervals import Difference
 from luthier.scores.metrics import metric_named
 
@@ -42,7 +43,7 @@ def seen(metric: str, gap: Difference) -> str:
     known = metric_named(metric)
     if known.percent and gap.detectable > 1:  # of shares none is larger
         return "A test like this one is too small to find any difference 8 times in 10."
-    size = f"{100 * gap.detectable:.1f} points" if known.percent else f"{gap.detectable:.3f}"
+    size = f"{100 * gap.detectable:.1f} points" if known.percent else decimals(gap.detectable)
     return f"A test like this one finds a true difference of {size} 8 times in 10."
 
 
@@ -55,7 +56,7 @@ def written(metric: str, value: float) -> str:
     >>> written("accuracy", 0.891), written("spearman", 0.8214)
     ('89.1 %', '0.821')
     """
-    return f"{100 * value:.1f} %" if metric_named(metric).percent else f"{value:.3f}"
+    return f"{100 * value:.1f} %" if metric_named(metric).percent else decimals(value)
 
 
 def signed(metric: str, value: float, unit: str = "") -> str:
@@ -65,7 +66,7 @@ def signed(metric: str, value: float, unit: str = "") -> str:
     ('+3.1', '0.031 better', '0.200 worse')
     """
     known = metric_named(metric)
-    size = (f"{100 * value:+.1f}" if known.percent else f"{value:+.3f}") + unit
+    size = (f"{100 * value:+.1f}" if known.percent else decimals(value, "+")) + unit
     return size if known.higher else f"{size[1:]} {'worse' if value < 0 else 'better'}"
 
 

@@ -116,15 +116,15 @@ def split_rows(
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
     own = by_role["train"]
+    split_off = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
+    wanted = {part: share for part, share in split_off.items() if share > 0}
     if len(own) < shares.fewest_rows:
         raise DataError(
-            f"{len(own):,} {'row that can be used is' if len(own) == 1 else 'rows that can be used are'} too few to learn from "
-            "and to test on. "
+            f"{len(own):,} {'row that can be used is' if len(own) == 1 else 'rows that can be used are'} too few to learn from"
+            f"{' and to test on' if wanted else ''}. "
             f"Expected at least {shares.fewest_rows}; a useful result starts near 20 rows, or 20 of each label where there "
             "are labels."
         )
-    split_off = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
-    wanted = {part: share for part, share in split_off.items() if share > 0}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
     calibrates = shares.calibrates

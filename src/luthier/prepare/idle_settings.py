@@ -11,6 +11,7 @@ from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import ADAPTERS_ALONE, Plan, is_set
 from luthier.prepare.pairs import ways_to_read
 from luthier.tasks import form_of
+from luthier.tasks.adaptation.reading import NAME as ADAPTATION
 from luthier.tasks.task import Task
 
 
@@ -110,6 +111,10 @@ def can_begin_anew(case: Case) -> bool:
     return not HEADS[case.task.head].writes
 
 
+def wants_labels(case: Case) -> bool:
+    return case.task.name != ADAPTATION
+
+
 def learns_from_features_of_rows(case: Case) -> bool:
     return case.task.probe is not None and "data.unlabelled" in case.form.effects
 
@@ -175,6 +180,9 @@ NO_PREFERENCE = ": no effect with {task}, which learns no preferences. Leave it 
 NO_ADAPTERS = ": no effect without adapters. Leave it out, or choose --method lora."
 NOTHING_WITHOUT_LABELS = (
     ": no effect with {task}, which learns nothing from rows without labels. Leave it out."
+)
+ALL_WITHOUT_LABELS = (
+    ": no effect with {task}, to which all rows of DATA are rows without labels. Give these as DATA, too."
 )
 AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 
@@ -244,6 +252,7 @@ SETTINGS: tuple[Setting, ...] = (
         "data.describe", ": no effect with {task}, which compares no texts with what describes labels. Leave it out.",
         compares_with_words,
     ),
+    Setting("data.unlabelled", ALL_WITHOUT_LABELS, wants_labels),
     Setting("data.unlabelled", NOTHING_WITHOUT_LABELS, learns_from_features_of_rows),
     Setting("train.augment", NO_IMAGES),
     Setting("train.flip", NO_IMAGES),

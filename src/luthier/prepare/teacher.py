@@ -49,11 +49,7 @@ def teacher_of(name: str | None, rows: Rows) -> Teacher | None:
     if name is None:
         return None
     model = finished_teacher(name)
-    why = why_no_teacher(model.task, rows.task)
-    if why:
-        raise PlanError(
-            f"train.teacher: {name} {why} Name a run of the same task and the same labels with --teacher, or leave it out."
-        )
+    refuse_other_teacher(name, model.task, rows.task)
     told = model.model_record
     decides = [model.folder.fingerprint(), told.task, told.calibration.to_json(), told.long]
     return Teacher(name, model, hash_json(decides))
@@ -65,6 +61,15 @@ def finished_teacher(name: str) -> ModelFolder:
         return ModelFolder(name)
     except RunError as error:
         raise RunError(f"train.teacher: {error}") from error
+
+
+def refuse_other_teacher(name: str, theirs: Task, ours: Task) -> None:
+    """Raise PlanError where a model of one task cannot teach one of another."""
+    why = why_no_teacher(theirs, ours)
+    if why:
+        raise PlanError(
+            f"train.teacher: {name} {why} Name a run of the same task and the same labels with --teacher, or leave it out."
+        )
 
 
 def why_no_teacher(theirs: Task, ours: Task) -> str:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from luthier.scores.decimals import decimals as written
 from luthier.scores.metrics import Metric, metric_named
 from luthier.scores.shares import wilson_ends
 
@@ -109,11 +110,11 @@ def sign(value: float) -> str:
 
 
 def decimals(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return written(value).replace("-", "−")
 
 
 def three(value: object) -> str:
-    """A number with three decimals."""
+    """A number with three decimals, or two digits of one that they would not show."""
     found = number(value)
     return NOTHING if found is None else decimals(found)
 

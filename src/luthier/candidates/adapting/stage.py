@@ -16,6 +16,7 @@ from luthier.devices import with_threads
 from luthier.errors import ModelError
 from luthier.events import Event, Noted
 from luthier.folder.unlabelled_records import Change, ScoreChange
+from luthier.scores.decimals import decimals
 from luthier.train.probe.better_features import Gain, gain_of
 
 FEATURES = "features-adapted"
@@ -142,7 +143,7 @@ def words_of(run: Run, learnt: Learnt, gain: Gain | None) -> str:
     read = f"The body learnt from {rows:,} rows without labels in {learnt.steps:,} steps"
     if learnt.share == 0:
         return f"{read}, and knew those that were held out no better: it stays as it came."
-    went = f"{read} ({100 * learnt.share:.0f} % of the way; loss on held-out ones {learnt.before:.3f} to {learnt.after:.3f})"
+    went = f"{read} ({100 * learnt.share:.0f} % of the way; loss on held-out ones {decimals(learnt.before)} to {decimals(learnt.after)})"
     if gain is None:
         return f"{went}; the training rows are too few to tell whether that helps: it stays as it came."
     scores = (

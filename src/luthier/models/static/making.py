@@ -17,6 +17,7 @@ from luthier.models.hub.static_table import MODULE, StaticTable
 from luthier.models.readers.texts import Texts
 from luthier.models.static.vectors import fewer_numbers, token_vectors, weighted
 from luthier.plan.places import MADE as MADE_OF
+from luthier.plan.places import PACKAGED
 from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped
 
 STATIC = "static"
@@ -58,6 +59,11 @@ def what_making_takes(name: str) -> str | None:
 def encoder_folder(name: str) -> Folder:
     """The encoder that a table is to be made of. Raises ModelError for a model that is none."""
     inner = name.removeprefix(MADE_OF)
+    if not inner:
+        raise ModelError(
+            f"model.name: {name!r} does not say of what the table of word vectors is to be made. Name an encoder behind the "
+            f"colon: --model {MADE_OF}{PACKAGED}"
+        )
     folder = inspect_folder(inner, find_model(inner))
     refuse_encoder_decoder(folder)
     if folder.is_table:

@@ -142,8 +142,9 @@ def refuse_numbers_taken_for_labels(
     """Many different numbers may be labels by their numbers, or amounts: nobody can tell them apart but the user."""
     if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_number, known)):
         estimates = "" if wishes.task == OF_IMAGES else ", --task regression estimates them"
+        whole = "whole " if all(float(one).is_integer() for one in known) else ""
         raise DataError(
-            f"{table.files[0]}: column {label!r} holds {len(known):,} different whole numbers, {known[0]} to {known[-1]}, which "
+            f"{table.files[0]}: column {label!r} holds {len(known):,} different {whole}numbers, {known[0]} to {known[-1]}, which "
             f"may be labels or amounts. --task {wishes.task} learns them as labels{estimates}; --label COLUMN names another "
             "column."
         )

@@ -129,7 +129,7 @@ def choices(name: str, features: Array, targets: Array, seeds: int) -> dict[str,
                         sureness = Doubt.of(features[learnt], targets[learnt], outputs).sureness(
                             features[free]
                         )
-                    new = free[suggest(features[learnt], features[free], sureness, count).rows]
+                    new = free[suggest(features[learnt], features[free], sureness, count, seed).rows]
                 learnt = np.concatenate([learnt, new])
                 scores[seed, at] = accuracy(features, targets, learnt, tested)
     print(name, {way: scores.mean(0).round(3).tolist() for way, scores in found.items()}, flush=True)

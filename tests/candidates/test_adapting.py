@@ -17,6 +17,7 @@ from luthier.errors import Interrupted
 from luthier.events import Event, Noted, Started
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan
+from luthier.prepare.prepare import prepare
 from luthier.scores.classification import accuracy_per_row
 from luthier.steps import tune as steps
 from luthier.tasks.probing import Probing
@@ -243,6 +244,20 @@ def test_what_was_stopped_among_these_rows_ends_with_the_same_bytes(
     for name in ("adapted", "features-adapted"):
         ours, whole = (home / out / "state" / f"{name}.safetensors" for out in ("run", "whole"))
         assert hash_file(ours) == hash_file(whole)
+
+
+@pytest.mark.parametrize(("unlabelled", "keys"), [(True, 2), (False, 1)])
+def test_features_are_shared_only_by_runs_whose_bodies_learn_alike_from_these_rows(
+    unlabelled: bool, keys: int, home: Path, sentence_bert: Path
+) -> None:
+    plans = [
+        plan_of(
+            home, sentence_bert, "run", unlabelled, **{"train.method": "full", "model.body_dropout": rate}
+        )
+        for rate in (0.0, 0.3)
+    ]
+
+    assert len({prepare(plan).features_key for plan in plans}) == keys
 
 
 def test_images_are_learnt_from_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def chosen(
     look = by_words if known.how.by_word else by_rows
     features, sureness = yield from look(reader, examples, labels, work)
     own = len(labels.rows)
-    found = suggest(features[:own], features[own:], sureness, count)
+    found = suggest(features[:own], features[own:], sureness, count, plan.run.seed)
     return free[found.rows], found.by_doubt
 
 

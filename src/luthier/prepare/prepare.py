@@ -144,8 +144,16 @@ class Prepared:
         rows = self.rows
         made_by = [*self.made_by, self.device.threads]  # which decide the last digits
         if self.unlabelled is not None:  # beside them lie those of the body that has learnt from these rows
-            made_by += [self.unlabelled.fingerprint, self.plan.run.seed]
+            made_by += [self.unlabelled.fingerprint, *self.adapted_by]
         return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+
+    @property
+    def adapted_by(self) -> list[object]:
+        """The settings that decide what a body learns from rows without labels; not the budget, which may end that early and is
+        another one for each trial of a search."""
+        train, run = self.plan.train, self.plan.run
+        varied = [train.augment, train.flip, self.plan.model.body_dropout]
+        return [run.seed, *varied, train.max_norm, run.micro_tokens]
 
     @property
     def made_by(self) -> list[object]:

@@ -143,7 +143,8 @@ def words_of(run: Run, learnt: Learnt, gain: Gain | None) -> str:
     read = f"The body learnt from {rows:,} rows without labels in {learnt.steps:,} steps"
     if learnt.share == 0:
         return f"{read}, and knew those that were held out no better: it stays as it came."
-    went = f"{read} ({100 * learnt.share:.0f} % of the way; loss on held-out ones {decimals(learnt.before)} to {decimals(learnt.after)})"
+    losses = f"loss on held-out ones {decimals(learnt.before)} to {decimals(learnt.after)}"
+    went = f"{read} ({100 * learnt.share:.0f} % of the way; {losses})"
     if gain is None:
         return f"{went}; the training rows are too few to tell whether that helps: it stays as it came."
     scores = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier.arrays import Array, Ints
+from luthier.train.probe.neighbours import AT_ONCE, unit_length
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 ENOUGH = 20
@@ -39,7 +40,7 @@ def enough(given: int, kinds: int) -> bool:
     return kinds > 0 and given >= ENOUGH * kinds
 
 
-def suggest(labelled: Array, unlabelled: Array, sureness: Array | None, count: int) -> Suggested:
+def suggest(labelled: Array, unlabelled: Array, sureness: Array | None, count: int, seed: int) -> Suggested:
     """Choose the unlabelled rows that are most worth a label.
 
     labelled: (rows, width) features.  unlabelled: (rows, width).  sureness: (rows,) how sure one is of each unlabelled one; None
@@ -50,8 +51,8 @@ def suggest(labelled: Array, unlabelled: Array, sureness: Array | None, count: i
     """
     count = min(count, len(unlabelled))
     if sureness is None:
-        return Suggested(typical(labelled, unlabelled, count), by_doubt=False)
-    return Suggested(doubtful(sureness, unlabelled, count), by_doubt=True)
+        return Suggested(typical(labelled, unlabelled, count, seed), by_doubt=False)
+    return Suggested(doubtful(sureness, unlabelled, count, seed), by_doubt=True)
 
 
 @dataclass(frozen=True)
@@ -95,27 +96,20 @@ def least_sure(sureness: Array) -> float:
     return float(np.sort(sureness)[:LEAST_SURE].mean()) if len(sureness) else 1.0
 
 
-def directions(features: Array) -> Array:
-    found: Array = (features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)).astype(
-        np.float32
-    )
-    return found
-
-
-def clusters(features: Array, count: int) -> Ints:
+def clusters(features: Array, count: int, seed: int) -> Ints:
     """The cluster of each row, (rows,), by k-means."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     kind = KMeans if len(features) < 5_000 else MiniBatchKMeans
-    found: Ints = kind(min(count, len(features)), n_init=1, random_state=0).fit_predict(features)
+    found: Ints = kind(min(count, len(features)), n_init=1, random_state=seed).fit_predict(features)
     return found
 
 
-def typical(labelled: Array, unlabelled: Array, count: int) -> Ints:
+def typical(labelled: Array, unlabelled: Array, count: int, seed: int) -> Ints:
     """One row of each cluster that has fewest labels, the largest first: the row nearest to its neighbours there."""
-    every = directions(np.concatenate([labelled, unlabelled])) if len(labelled) else directions(unlabelled)
+    every = unit_length(np.concatenate([labelled, unlabelled]) if len(labelled) else unlabelled)
     known = len(labelled)
-    cluster = clusters(every, min(known + count, MOST_CLUSTERS))
+    cluster = clusters(every, min(known + count, MOST_CLUSTERS), seed)
     number = int(cluster.max()) + 1
     labels = np.bincount(cluster[:known], minlength=number)
     sizes = np.bincount(cluster, minlength=number)
@@ -138,16 +132,22 @@ def iter_typical(features: Array, members: Ints, known: int) -> Iterator[int]:
     own = members[members >= known]
     if not len(own):
         return iter(())
-    near = features[own] @ features[members].T
     most = min(NEIGHBOURS + 1, len(members))
-    closeness = np.partition(near, -most, axis=1)[:, -most:].mean(1)
+    closeness = np.concatenate(
+        [
+            np.partition(features[own[begin : begin + AT_ONCE]] @ features[members].T, -most, axis=1)[
+                :, -most:
+            ].mean(1)
+            for begin in range(0, len(own), AT_ONCE)
+        ]
+    )
     return iter(own[np.argsort(-closeness, kind="stable")].tolist())
 
 
-def doubtful(sureness: Array, unlabelled: Array, count: int) -> Ints:
+def doubtful(sureness: Array, unlabelled: Array, count: int, seed: int) -> Ints:
     """The rows that one is least sure of, one of each cluster of them."""
     near = np.argsort(sureness, kind="stable")[: max(DOUBTFUL * count, 100)]
-    cluster = clusters(directions(unlabelled[near]), count)
+    cluster = clusters(unit_length(unlabelled[near]), count, seed)
     firsts = [int(near[np.flatnonzero(cluster == at)[0]]) for at in np.unique(cluster)]
     # k-means may leave a cluster empty: the most doubtful of the rest fill up.
     firsts += [int(row) for row in near if int(row) not in set(firsts)][: count - len(firsts)]

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import t
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness.kept import completed
@@ -133,7 +135,7 @@ def pair(name: str, sample: int, folder: Path, kept: tuple[bool, bool], seconds:
 def section(found: Sequence[Pair]) -> str:
     words = (
         "Labels: 50 rows with labels and up to 4,000 without, drawn anew for each sample; *gain*: of the run with `--unlabelled` "
-        "over the same without, in points, with a 95 % interval of its mean over samples (normal; of a single sample that of its "
+        "over the same without, in points, with a 95 % interval of its mean over samples (Student's t; of one that of its "
         "test rows). *Losses*: samples in which it was worse beyond the noise of its test rows. Questions: the model of `luthier "
         "adapt covid_papers_text`, tuned on covidqa, over the model as it came. *Seconds* of the processor."
     )
@@ -148,7 +150,7 @@ def section(found: Sequence[Pair]) -> str:
         gains = [one.read - one.without for one in own]
         low, high = own[0].low, own[0].high
         if len(own) > 1:
-            margin = 1.96 * statistics.stdev(gains) / len(gains) ** 0.5
+            margin = float(t.ppf(0.975, len(gains) - 1)) * statistics.stdev(gains) / len(gains) ** 0.5
             low, high = statistics.mean(gains) - margin, statistics.mean(gains) + margin
         cells = [
             name,

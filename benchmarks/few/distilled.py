@@ -136,7 +136,8 @@ def section(cells: Sequence[Cell]) -> str:
         "teacher*: a table made of the untuned encoder, which learns labels alone. `few`: 10 rows a label, the others without "
         "labels. *Accuracy* on the test rows in hundredths, *difference* paired, with its 95 % interval; *share*: of the "
         "teacher's accuracy; *times as fast*: rows a second beside the teacher's, both answering the same test rows in "
-        f"batches, in one process. The goal is {100 * SHARE:.0f} % at {TIMES:g} times."
+        "batches, in one process; of *no teacher* as of the student above, a table of the same tokens. "
+        f"The goal is {100 * SHARE:.0f} % at {TIMES:g} times."
     )
     lines = [
         "| set | rows | student | labels | without | teacher | student | difference | share | rows a second | times as fast | MB "

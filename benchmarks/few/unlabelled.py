@@ -23,6 +23,7 @@ from benchmarks.harness.places import DATA
 from benchmarks.harness.processes import names_of
 from benchmarks.harness.results import write_section
 from luthier.arrays import Array, Ints
+from luthier.candidates.half_labelled import why_refused
 from luthier.doctor.reader import Reader
 from luthier.events import result_of
 from luthier.models.readers.texts import Texts
@@ -154,14 +155,15 @@ def sample_of(found: Vectors, how: str, seed: int) -> Sample:
         return solve_centred(some, of, found.words, outputs, plain.setting, weights, tolerance)
 
     rows = HalfLabelled(features, targets, found.train[free], outputs, solve, seed, found.words)
-    ways: list[Way] = list(WAYS.values())
+    given = {name: way.label(rows) for name, way in WAYS.items()}
+    ways: list[Way] = [WAYS[name] for name, one in given.items() if not why_refused(one, rows)]
     folds = [one_fold(rows, ways, one) for one in seeds_of(rows)]
-    gains = judged(rows, [one for one in folds if one is not None], Accuracy(outputs))
+    gains = judged(rows, [one for one in folds if one is not None], Accuracy(outputs)) if ways else {}
 
     def accuracy(head: Probe) -> float:
         return float((head.logits(found.test).argmax(1) == found.test_labels).mean())
 
-    labels = {way.name: way.label(rows).labels for way in ways}
+    labels = {name: one.labels for name, one in given.items()}
     taken = {name: own != NONE for name, own in labels.items()}
     return Sample(
         plain=accuracy(plain.probe),
@@ -172,8 +174,8 @@ def sample_of(found: Vectors, how: str, seed: int) -> Sample:
             for name, own in taken.items()
             if own.any()
         },
-        kept={name: one.gain.beyond_noise and bool(taken[name].any()) for name, one in gains.items()},
-        chosen=best({name: one for name, one in gains.items() if taken[name].any()}),
+        kept={name: name in gains and gains[name].gain.beyond_noise for name in given},
+        chosen=best(gains),
         otherwise=rows.crossed is not None and Shares.of(rows.crossed, rows.targets, seed).p < 0.01,
     )
 

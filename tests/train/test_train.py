@@ -582,6 +582,21 @@ def test_a_fold_that_holds_all_rows_of_a_label_is_no_trouble(random: np.random.G
     assert np.isfinite(probe.logits(features)).all()
 
 
+def test_copies_of_a_row_make_no_strength_look_good(random: np.random.Generator) -> None:
+    """Where labels are drawn, only a copy of a row tells its label: held out together, copies tell nothing."""
+    row = np.repeat(np.arange(40), 5)
+    features = random.normal(size=(40, 60))[row].astype(np.float32)
+    targets = random.integers(0, 2, 40)[row]
+
+    known, apart = (
+        fit_probe(features, targets, 2, accuracy, seed=0, clusters=clusters).cross_validated.values()
+        for clusters in (None, row)
+    )
+
+    assert max(known) > 0.9
+    assert max(apart) < 0.7
+
+
 def test_too_few_rows_for_folds_take_a_strong_penalty(random: np.random.Generator) -> None:
     probe = fit_probe(random.normal(size=(2, 4)).astype(np.float32), np.array([0, 1]), 2, accuracy, seed=0)
 

@@ -83,8 +83,9 @@ class HandMadeCandidate(Candidate):
         """The features of the training rows, or of the first of them. order: the rows, at random."""
 
     @abstractmethod
-    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
-        """How a linear model is solved for, at the strength that cross-validation chose on these rows."""
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int, clusters: Ints | None) -> Solve:
+        """How a linear model is solved for, at the strength that cross-validation chose on these rows. clusters: (rows,) equal
+        where they share something; None where none do."""
 
     def learn(self, run: Run, how: Probing) -> Learnt:
         """Learn from the training rows."""
@@ -92,7 +93,9 @@ class HandMadeCandidate(Candidate):
         order = seeds.generator(seed, self.name).permutation(len(run.ready.examples["train"]))
         made = self.make(run, order[: self.most_rows], how.outputs)
         targets = how.to_learn(run.targets("train")[made.rows])
-        solve = partial(in_units, self.solver(made.features, standard(targets)[0], how, seed))
+        shared = run.clusters("train")
+        clusters = None if shared is None else shared[made.rows]
+        solve = partial(in_units, self.solver(made.features, standard(targets)[0], how, seed, clusters))
         return Learnt(made, targets, solve(made.features, targets), solve)
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:

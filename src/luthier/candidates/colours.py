@@ -36,8 +36,8 @@ class ColoursCandidate(HandMadeCandidate):
 
         return Made(order, describe("train", order), describe, nbytes=0)
 
-    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
-        strength, _ = strength_for(features, targets, how.outputs, how.fit_score, seed)
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int, clusters: Ints | None) -> Solve:
+        strength, _ = strength_for(features, targets, how.outputs, how.fit_score, seed, clusters)
         return partial(solve_probe, outputs=how.outputs, strength=strength)
 
 

@@ -143,7 +143,9 @@ def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     begin = run.clock()
     to_learn, features = how.to_learn(targets), how.read(run.features["train"])
     with with_threads(run.mode.wide):
-        probe = fit_probe(features, to_learn, how.outputs, how.fit_score, run.plan.run.seed)
+        probe = fit_probe(
+            features, to_learn, how.outputs, how.fit_score, run.plan.run.seed, run.clusters_of_units("train")
+        )
     record = ProbeRecord.of(probe_record(probe) | {"seconds": run.clock() - begin})
     save(run, probe, record)
     return probe

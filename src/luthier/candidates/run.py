@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 
 from luthier.arrays import Array, Ints
@@ -138,6 +139,15 @@ class Run:
     def clusters(self, part: str) -> Ints | None:
         """(rows of the part,) equal where they share something; None where none do."""
         return self.ready.rows.clusters(part)
+
+    def clusters_of_units(self, part: str) -> Ints | None:
+        """(units of the part,) equal where they are of one row, or of rows that share something; None where none are."""
+        clusters, ends = self.clusters(part), self.ready.examples[part].unit_ends
+        if ends is None:
+            return clusters
+        of: Ints = np.arange(len(ends) - 1) if clusters is None else clusters
+        found: Ints = np.repeat(of, np.diff(ends))
+        return found
 
     def sources(self, part: str) -> Sequence[Any]:
         """What the task needs to put its answers in the user's terms."""

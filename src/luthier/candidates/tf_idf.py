@@ -48,9 +48,9 @@ class TfIdfCandidate(HandMadeCandidate):
 
         return Made(order[:kept], features[:kept], describe, bags.nbytes)
 
-    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int, clusters: Ints | None) -> Solve:
         tried = max(FEWEST_TRIED, most_rows(features, how.outputs, PRODUCTS_TRIED))
-        held = cross_validate(features, targets, how.outputs, how.fit_score, seed, STRENGTHS, tried)
+        held = cross_validate(features, targets, how.outputs, how.fit_score, seed, STRENGTHS, tried, clusters)
         strength = max(held.logits, key=held.score) if held.logits else USUAL
         return partial(solve_sparse, outputs=how.outputs, strength=strength)
 

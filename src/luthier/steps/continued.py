@@ -27,8 +27,12 @@ USUAL = 50
 """New labels that a round is foretold for where this one had none."""
 
 
-def continued_record(run: Run) -> dict[str, Any]:
-    """The scorecard's `continued`; nothing for a run that goes on from none. predictions/test.jsonl is there."""
+def continued_record(run: Run, scored: int | None) -> dict[str, Any]:
+    """The scorecard's `continued`; nothing for a run that goes on from none. predictions/test.jsonl is there.
+
+    scored: how many other models were scored on these test rows before; None where that is not known. A round that is done over
+    looks at them again, and so does any other run.
+    """
     if run.plan.data.continues is None:
         return {}
     earlier = Earlier.of(run.plan.data.continues)
@@ -36,7 +40,7 @@ def continued_record(run: Run) -> dict[str, Any]:
     own = np.concatenate([keys[part] for part in (*run.ready.rows.split.learnt, "test")])  # each row once
     known = int(np.count_nonzero(earlier.places(own) >= 0))
     before = card.continued
-    looks = 1 + (before.looks if before else 0)
+    looks = max(1 + (before.looks if before else 0), scored or 0)
     brought = what_it_brought(run, earlier, keys["test"], looks)
     forecast = next_round(run, len(own) - known)
     assert run.kept is not None, "a candidate was chosen before"

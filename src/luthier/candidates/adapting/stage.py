@@ -3,10 +3,9 @@
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-import numpy as np
 from torch import Tensor
 
-from luthier.arrays import Array, Ints
+from luthier.arrays import Array
 from luthier.candidates.adapting.lesson import Lessons, adapts, lessons_of
 from luthier.candidates.adapting.training import CHECKPOINTS, NAME, Learnt, inner, learn
 from luthier.candidates.features import parts_read, read_features, with_asked
@@ -97,18 +96,8 @@ def compared(run: Run, before: Array, after: Array) -> Gain | None:
     targets = how.to_learn(run.targets("train"))
     with with_threads(run.mode.wide):
         return gain_of(
-            how.read(before), how.read(after), targets, how, run.plan.run.seed, clusters_of_units(run)
+            how.read(before), how.read(after), targets, how, run.plan.run.seed, run.clusters_of_units("train")
         )
-
-
-def clusters_of_units(run: Run) -> Ints | None:
-    """(units,) equal where units of training rows are of one row, or of rows that share something; None where none are."""
-    clusters, ends = run.clusters("train"), run.ready.examples["train"].unit_ends
-    if ends is None:
-        return clusters
-    of: Ints = np.arange(len(ends) - 1) if clusters is None else clusters
-    found: Ints = np.repeat(of, np.diff(ends))
-    return found
 
 
 def exchange(run: Run, body: dict[str, Tensor]) -> None:

@@ -63,26 +63,28 @@ def fit_probe(
     outputs: int,
     score: Score,
     seed: int,
+    clusters: Ints | None = None,
 ) -> Probe:
     """L2-regularised (multinomial) logistic regression, or ridge regression; its strength is found by cross-validation.
 
     features: (rows, width).  targets: (rows,) classes, or (rows, outputs) marks, or (rows,) numbers as floats.
+    clusters: as in `cross_validate`.
 
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
-    strength, scores = strength_for(features, targets, outputs, score, seed)
+    strength, scores = strength_for(features, targets, outputs, score, seed, clusters)
     return replace(solve_probe(features, targets, outputs, strength), cross_validated=scores)
 
 
 def strength_for(
-    features: Array, targets: Array, outputs: int, score: Score, seed: int
+    features: Array, targets: Array, outputs: int, score: Score, seed: int, clusters: Ints | None = None
 ) -> tuple[float, dict[float, float]]:
     """The strength that cross-validation chooses, and the score of each that was tried. Shapes as in `fit_probe`."""
     if features.shape[1] == 1:
         return STRENGTHS[-1], {}  # a line through one number does not overfit
     scaled, _, _ = standardised(features)
-    held = cross_validate(scaled, targets, outputs, score, seed)
+    held = cross_validate(scaled, targets, outputs, score, seed, clusters=clusters)
     strength = held.strongest_within_noise() if held.logits else STRENGTHS[1]
     return strength, {tried: held.score(tried) for tried in held.logits}
 

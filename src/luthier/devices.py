@@ -11,7 +11,7 @@ import torch
 from torch import dtype as Dtype
 
 from luthier.errors import PlanError
-from luthier.machine import cores
+from luthier.machine import cores, resident_bytes
 from luthier.precision import bf16_pays
 
 
@@ -77,6 +77,10 @@ LARGEST_KEPT = 32 * 2**20
 """The largest M_MMAP_THRESHOLD that glibc takes on a 64-bit machine, in bytes."""
 
 
+MOST_GROWTH = 32 * 2**20
+"""Bytes by which a process may grow from step to step. Given back after each, fresh pages would cost a tenth of the step."""
+
+
 def keep_freed_memory() -> None:
     """Have malloc keep what is freed: a step frees and asks again for the same activations, and a fresh page costs a fault.
 
@@ -97,6 +101,22 @@ def release_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
     if trim is not None:
         trim(0)
+
+
+@dataclass
+class FreedMemory:
+    """What steps of many sizes free: kept, as the next one asks for it again, until it lies in so many pieces that it grows."""
+
+    least: int = 0
+    """The least that the process held after a step since it was last given back, in bytes."""
+
+    def look(self) -> None:
+        """Look after a step, and give it back where it has grown."""
+        now = resident_bytes()
+        self.least = min(now, self.least or now)
+        if now > self.least + MOST_GROWTH:
+            release_freed_memory()
+            self.least = 0
 
 
 def available_cores() -> int:

@@ -20,8 +20,8 @@ from luthier.forecast.forecast import forecast
 from luthier.forecast.forecast import opened as opened_to_train
 from luthier.forecast.looks import Cost, Looks
 from luthier.forecast.outline import Sizes, sizes_of
-from luthier.forecast.timing import Bench, Steps, Timed, Tries, resident_bytes
-from luthier.machine import Load, available_bytes
+from luthier.forecast.timing import Bench, Steps, Timed, Tries
+from luthier.machine import Load, available_bytes, resident_bytes
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
 from luthier.report.forecast_words import time_in_words

@@ -25,6 +25,7 @@ from luthier.events import CandidateReady, Event
 from luthier.folder.known_rows import WhatWasRead
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
+from luthier.folder.scorecard import Scorecard
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.plan import Plan, read_plan
@@ -33,7 +34,8 @@ from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
 from luthier.scores.many_looks import confidence_at
 from luthier.steps import tune as steps
-from luthier.steps.continued import last_trained_at
+from luthier.steps.continued import last_trained_at, looks_beside
+from luthier.steps.looks import Look
 from luthier.steps.statements import statements
 from tiny import messages, messages_csv
 
@@ -328,17 +330,21 @@ def test_the_next_round_is_forecast_and_the_one_after_it_says_how_right_that_was
     assert "## Labelling rounds" in (out / "README.md").read_text()
 
 
-@pytest.mark.slow
-def test_a_round_that_is_done_over_is_another_look(first: Path, second: Path, tmp_path: Path) -> None:
-    again = command(
-        "tune", first.parent / "more.csv", "--continue", first, "--out", tmp_path / "again", "--seed", 1
-    )
+@pytest.mark.parametrize(
+    ("contents", "scored", "beside"),
+    [("same", 1, 0), ("same", 3, 2), ("other", 2, 2), ("same", None, 0)],
+    ids=["the round before alone", "rounds done over", "other rows than before", "not counted"],
+)
+def test_whoever_was_scored_on_the_test_rows_since_has_looked(
+    first: Path, contents: str, scored: int | None, beside: int
+) -> None:
+    card = Scorecard.read(first).card
+    assert card.looks is not None
+    assert card.looks.earlier == 0
+    same = contents == "same"
+    look = Look(card.looks.contents if same else "0" * 64, card.looks.rows, scored)
 
-    assert again.code == 0, again.err
-    once, more = (card_of(run)["continued"] for run in (second, tmp_path / "again"))
-    assert more["round"] == once["round"]
-    assert more["looks"] > once["looks"]
-    assert more["brought"]["confidence"] > once["brought"]["confidence"]
+    assert looks_beside(look, card) == beside
 
 
 @pytest.mark.slow

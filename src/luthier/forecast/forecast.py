@@ -19,13 +19,12 @@ from luthier.forecast.timing import (
     Timed,
     bytes_of_model,
     ease,
-    resident_bytes,
     room_for_copy,
     time_steps,
 )
 from luthier.forecast.trusting import trusting_seconds
 from luthier.forecast.writing import time_writing, written_bytes
-from luthier.machine import Load, available_bytes, peak_bytes
+from luthier.machine import Load, available_bytes, peak_bytes, resident_bytes
 from luthier.prepare.prepare import Prepared
 from luthier.report.forecast_words import busy_words, time_in_words
 

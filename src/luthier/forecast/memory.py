@@ -13,8 +13,8 @@ from luthier.candidates.pool import pool_of
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.errors import PlanError
 from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
-from luthier.forecast.timing import Bench, Held, resident_bytes
-from luthier.machine import available_bytes
+from luthier.forecast.timing import Bench, Held
+from luthier.machine import available_bytes, resident_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.recompute import can_recompute, recompute
 from luthier.plan.method import Lora, Top, parse_method

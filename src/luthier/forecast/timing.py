@@ -2,12 +2,10 @@
 
 import contextlib
 import copy
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from luthier.candidates.tuned.taught import as_many
 from luthier.devices import with_threads
 from luthier.forecast.looks import LONG_SECONDS, Cost, at_quantiles, look
 from luthier.forecast.outline import Stage, sizes_of
-from luthier.machine import available_bytes, peak_bytes
+from luthier.machine import available_bytes, peak_bytes, resident_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
 from luthier.models.ladder.recompute import recompute
@@ -37,14 +35,6 @@ GRADIENT_AND_MOMENTS = 3
 """Numbers that training holds for each weight, beside the weight itself."""
 ROUNDS = 4
 """How often each size is timed again, at the most. In rounds: a busy moment does not fall on all tries of a size."""
-
-
-def resident_bytes() -> int:
-    """Memory this process holds now; where the system does not tell, the most it held."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return peak_bytes()
 
 
 def bytes_of_model(ready: Prepared) -> int:

@@ -22,17 +22,14 @@ from luthier.scores.many_looks import confidence_at
 from luthier.scores.measures import CONFIDENCE
 from luthier.scores.metrics import METRICS, metric_named
 from luthier.steps.footprints import curve_of
+from luthier.steps.looks import Look
 
 USUAL = 50
 """New labels that a round is foretold for where this one had none."""
 
 
-def continued_record(run: Run, scored: int | None) -> dict[str, Any]:
-    """The scorecard's `continued`; nothing for a run that goes on from none. predictions/test.jsonl is there.
-
-    scored: how many other models were scored on these test rows before; None where that is not known. A round that is done over
-    looks at them again, and so does any other run.
-    """
+def continued_record(run: Run, look: Look) -> dict[str, Any]:
+    """The scorecard's `continued`; nothing for a run that goes on from none. predictions/test.jsonl is there."""
     if run.plan.data.continues is None:
         return {}
     earlier = Earlier.of(run.plan.data.continues)
@@ -40,7 +37,7 @@ def continued_record(run: Run, scored: int | None) -> dict[str, Any]:
     own = np.concatenate([keys[part] for part in (*run.ready.rows.split.learnt, "test")])  # each row once
     known = int(np.count_nonzero(earlier.places(own) >= 0))
     before = card.continued
-    looks = max(1 + (before.looks if before else 0), scored or 0)
+    looks = 1 + (before.looks if before else 0) + looks_beside(look, card)
     brought = what_it_brought(run, earlier, keys["test"], looks)
     forecast = next_round(run, len(own) - known)
     assert run.kept is not None, "a candidate was chosen before"
@@ -59,6 +56,16 @@ def continued_record(run: Run, scored: int | None) -> dict[str, Any]:
         words=list(words(run, len(own) - known, brought, forecast, before)),
     )
     return {"continued": found.to_json()}
+
+
+def looks_beside(look: Look, card: ScorecardRecord) -> int:
+    """How many models were scored on the same test rows since the round before that are no round of this loop: one that was done
+    over, or any other. card: that of the round before."""
+    before = card.looks
+    known = 0
+    if before is not None and before.contents == look.contents and before.earlier is not None:
+        known = before.earlier + 1
+    return max(0, (look.earlier or 0) - known)
 
 
 def round_of(run: str, card: ScorecardRecord) -> Round:

@@ -117,7 +117,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **looked_into,
         **({} if distilled is None else {"distillation": distilled}),
         "looks": look.to_json(run.task.metric, run.kept.scores["test"], run.ready.rows.split.validates),
-        **continued_record(run, look.earlier),
+        **continued_record(run, look),
     }
     leave_rows(run, run.kept)
     write_finished(run, card)

@@ -9,7 +9,7 @@ from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
-from luthier.devices import with_threads
+from luthier.devices import FreedMemory, with_threads
 from luthier.events import Advanced, Event, Noted, Stepped, WentBack
 from luthier.models.ladder.policies import AllRungs, FrozenEmbeddings
 from luthier.predict import features_of
@@ -91,8 +91,12 @@ class Contrasting:
         state = State(ready.model, Weights(ready.model, parts, ready.masters, settings.weight_decay))
         unasked = (0.0, 0.0)  # settings_for has no validations
         lesson = Lesson(task, examples, lambda: unasked, self.run.plan.run.seed, name=NAME)
+        freed = FreedMemory()
         with ready.masters.training():
-            yield from train(state, lesson, settings, unfreezing, ready.device, self.run.clock)
+            for event in train(state, lesson, settings, unfreezing, ready.device, self.run.clock):
+                if isinstance(event, Stepped):
+                    freed.look()  # a step has the rows of its own, in pieces of other lengths than the last
+                yield event
         state.weights.release()
         ready.masters.refresh()
         self.tokens, self.steps = state.tokens, state.step

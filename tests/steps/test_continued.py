@@ -32,7 +32,6 @@ from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.continued import Earlier, Usable, as_before, trains_on
 from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
-from luthier.scores.many_looks import confidence_at
 from luthier.steps import tune as steps
 from luthier.steps.continued import last_trained_at, looks_beside
 from luthier.steps.looks import Look
@@ -292,15 +291,18 @@ def test_what_the_new_labels_brought_is_told_by_a_paired_test_of_this_look(first
     found = card_of(second)["continued"]
     brought = found["brought"]
 
-    assert (found["round"], found["known"], found["new"]) == (2, 60, 20)
+    assert (found["round"], found["known"], found["new"], found["looks"]) == (2, 60, 20, 1)
     assert brought["before"] == pytest.approx(card_of(first)["test"]["accuracy"]["value"])
     assert brought["after"] == pytest.approx(card_of(second)["test"]["accuracy"]["value"])
     assert brought["difference"] == pytest.approx(brought["after"] - brought["before"])
-    assert (brought["any_look"], brought["rows"]) == (True, len(asked_of(first)))
-    assert brought["confidence"] == confidence_at(found["looks"])
+    assert (brought["confidence"], brought["any_look"], brought["rows"]) == (
+        0.975,
+        True,
+        len(asked_of(first)),
+    )
     assert found["words"][0].startswith("The 20 new labels brought accuracy from ")
     assert found["words"][0].endswith(
-        f"It is look {found['looks']} at these rows: all such intervals together hold with 95 % confidence."
+        "It is look 1 at these rows: all such intervals together hold with 95 % confidence."
     )
     assert [one["rows"] for one in found["rounds"]] == [
         card_of(run)["rows"]["train"] for run in (first, second)
@@ -322,8 +324,8 @@ def test_the_next_round_is_forecast_and_the_one_after_it_says_how_right_that_was
     found = card_of(out)["continued"]
     foretold = card_of(second)["continued"]["forecast"]
     assert foretold["low"] <= foretold["value"] <= foretold["high"]
-    assert (found["round"], foretold["labels"]) == (3, 20)
-    assert found["looks"] > card_of(second)["continued"]["looks"]
+    assert (found["round"], found["looks"], foretold["labels"]) == (3, 2, 20)
+    assert found["brought"]["confidence"] == pytest.approx(1 - 0.05 / 6)
     assert found["words"][1].startswith("The round before foretold ")
     assert found["words"][0] in ended.out
     assert "Labelling rounds" in (out / "report.html").read_text()

@@ -133,14 +133,8 @@ def iter_typical(features: Array, members: Ints, known: int) -> Iterator[int]:
     if not len(own):
         return iter(())
     most = min(NEIGHBOURS + 1, len(members))
-    closeness = np.concatenate(
-        [
-            np.partition(features[own[begin : begin + AT_ONCE]] @ features[members].T, -most, axis=1)[
-                :, -most:
-            ].mean(1)
-            for begin in range(0, len(own), AT_ONCE)
-        ]
-    )
+    pieces = (features[own[at : at + AT_ONCE]] @ features[members].T for at in range(0, len(own), AT_ONCE))
+    closeness = np.concatenate([np.partition(near, -most, axis=1)[:, -most:].mean(1) for near in pieces])
     return iter(own[np.argsort(-closeness, kind="stable")].tolist())
 
 

@@ -2,13 +2,15 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from luthier.arrays import Ints
+from luthier.candidates import fewer_rows
 from luthier.candidates.few_shot import paying
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.zero_shot import NAMES
@@ -202,6 +204,22 @@ def test_validation_answers_are_of_what_did_not_learn_from_the_row(home: Path, s
     assert all(" in cross-validation " in line for line in lines)
     assert card["rows"] == {"train": 40, "valid": 40, "calibration": 0, "test": 2}
     assert all(value < 0.8 for value in valid.values())
+
+
+def test_how_scores_grow_is_found_once_and_not_without_each_fold(
+    home: Path, sentence_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    draws = fewer_rows.draws
+
+    def counted(rows: int, seed: int) -> Iterator[Ints]:
+        drawn.append(rows)
+        return draws(rows, seed)
+
+    monkeypatch.setattr(fewer_rows, "draws", counted)
+    run(plan_of(home, sentence_bert, **{"train.method": "probe"}))
+
+    assert drawn == [12, 12, 12], "TF-IDF, the nearest rows, and the probe, from all rows each"
 
 
 def test_rows_that_are_learnt_and_asked_are_read_once(home: Path, sentence_bert: Path) -> None:

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from luthier.candidates.by_hand import in_units
-from luthier.train.probe import tf_idf
-from luthier.train.probe.probe import Regression, solve_sparse
+from luthier.train.probe import probe, tf_idf
+from luthier.train.probe.probe import FEATURES_A_ROW, Regression, solve_sparse
 from luthier.train.probe.tf_idf import WORD, Terms, TfIdf
 
 TEXTS = [
@@ -167,6 +167,29 @@ def test_sparse_rows_teach_what_the_same_rows_teach_in_full() -> None:
 
     assert sparse[0] == pytest.approx(full[0], abs=1e-4)
     assert sparse[1] == pytest.approx(full[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["classes", "marks", "numbers"])
+def test_few_rows_are_told_by_each_other_and_teach_the_same(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = rows_of(5)
+    rows = [0, 0, *range(2, 40)]  # one stands there twice
+    features, labels = features[rows], labels[rows]
+    targets = {"classes": labels, "marks": np.eye(5, dtype=np.float32)[labels], "numbers": labels / 2.0}[kind]
+    outputs = 1 if kind == "numbers" else 5
+    assert features.shape[1] > FEATURES_A_ROW * 40, "more features than are worth a number each"
+
+    few = Regression(features, targets, outputs)
+    ours = [few.solve(strength, 1e-7) for strength in (0.1, 10.0)]
+    monkeypatch.setattr(probe, "MOST_SPANNED", 0)
+    each = Regression(features, targets, outputs)
+    theirs = [each.solve(strength, 1e-7) for strength in (0.1, 10.0)]
+
+    assert len(few.at) == outputs * 40, "39 rows that differ, and a bias"
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine[0] == pytest.approx(other[0], abs=1e-4)
+        assert mine[1] == pytest.approx(other[1], abs=1e-4)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-4, 0.0), (1e5, 3e5)])

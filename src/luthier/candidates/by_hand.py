@@ -109,7 +109,7 @@ class HandMadeCandidate(Candidate):
 
             outputs, seconds = timed_answers(run, ("test",) if run.mode.only_test else HELD_OUT, answer)
             took = run.clock() - begin
-            smaller = () if run.mode.only_test else self.smaller(run, how, found)
+            smaller = self.smaller(run, how, found) if run.mode.tells_growth else ()
         learnt = len(found.made.rows)
         if learnt < len(examples["train"]):
             yield Noted(few_rows(self.words, learnt, len(examples["train"])), run.clock())

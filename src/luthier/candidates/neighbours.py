@@ -10,7 +10,7 @@ from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, timed_answers
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
-from luthier.comparing.fitted import Fitted, Footprint, tried_rows
+from luthier.comparing.fitted import Fitted, Footprint, Smaller, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
@@ -64,13 +64,15 @@ class NeighboursCandidate(Candidate):
 
             outputs, seconds = timed_answers(run, HELD_OUT, answer)
             took = run.clock() - begin
-            few = tried_rows(len(examples["test"]))
-            asked = run.features["test"][few]
+            smaller: tuple[Smaller, ...] = ()
+            if run.mode.tells_growth:
+                few = tried_rows(len(examples["test"]))
+                asked = run.features["test"][few]
 
-            def again(rows: Ints) -> Array:
-                return replace(found, vectors=vectors[rows], targets=found.targets[rows]).values(asked)
+                def again(rows: Ints) -> Array:
+                    return replace(found, vectors=vectors[rows], targets=found.targets[rows]).values(asked)
 
-            smaller = with_fewer(again, how, examples["test"].select(few), len(order), run.plan.run.seed)
+                smaller = with_fewer(again, how, examples["test"].select(few), len(order), run.plan.run.seed)
         run.tuning[self.name] = {"neighbours": found.count}
         nbytes = found.vectors.nbytes + found.targets.nbytes
         footprint = Footprint(seconds, bytes=nbytes, learnt=len(order), smaller=smaller)

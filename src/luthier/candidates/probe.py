@@ -129,10 +129,9 @@ def outputs_of(run: Run, probe: Probe, held_out: Array | None) -> dict[str, Outp
 
 
 def footprint_of(run: Run, solved: Solved) -> Footprint:
-    """What the probe would come to with fewer rows; where answers are of words, there is no test, or in a trial of a search,
-    nobody asks."""
+    """What the probe would come to with fewer rows; where answers are of words, or there is no test, nobody asks."""
     how, train, test = probing(run), run.ready.examples["train"], run.ready.examples["test"]
-    if train.tokens is not None or not run.mode.writes_model or not len(test):
+    if train.tokens is not None or not run.mode.tells_growth or not len(test):
         return Footprint()
     seed, few = run.plan.run.seed, tried_rows(len(test))
     chosen = seeds.generator(seed, "fewer rows").permutation(len(train))[:MOST_ROWS]

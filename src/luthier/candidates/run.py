@@ -71,6 +71,12 @@ class Mode:
     wide: int | None = None
     """CPU threads for work outside of training: frozen passes, the probe, the test. None: as many as training has."""
 
+    @property
+    def tells_growth(self) -> bool:
+        """Whether somebody reads how scores grow with rows: neither beside a model that was tuned elsewhere, nor in a trial, nor
+        where rows are learnt without a fold."""
+        return self.writes_model and not self.only_test
+
 
 @dataclass
 class Outlook:

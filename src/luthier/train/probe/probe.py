@@ -195,6 +195,7 @@ class Dense:
 
     def __init__(self, features: Array) -> None:
         self.features = torch.from_numpy(np.ascontiguousarray(features, np.float64))
+        self.width = features.shape[1]
 
     def logits(self, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """(rows, outputs)"""
@@ -204,6 +205,10 @@ class Dense:
         """(outputs, width) sums over the rows of their features times their errors, (rows, outputs)."""
         return error.T @ self.features
 
+    def weights(self, solved: Array) -> Array:
+        """(outputs, features) what was solved for, as weights of the features that were given."""
+        return solved
+
 
 class Sparse:
     """Rows of features, of which nearly all are zeros."""
@@ -211,6 +216,7 @@ class Sparse:
     def __init__(self, features: Any) -> None:
         self.features = features.tocsr().astype(np.float64)
         self.turned = self.features.T
+        self.width = features.shape[1]
 
     def logits(self, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """(rows, outputs)"""
@@ -219,6 +225,42 @@ class Sparse:
     def gathered(self, error: torch.Tensor) -> torch.Tensor:
         """(outputs, width) sums over the rows of their features times their errors, (rows, outputs)."""
         return torch.from_numpy(self.turned @ error.numpy()).T
+
+    def weights(self, solved: Array) -> Array:
+        """As `Dense.weights`."""
+        return solved
+
+
+class Spanned(Dense):
+    """Sparse rows of many more features than there are rows, each told by its place among the others.
+
+    Weights that are pulled to zero lie in the span of the rows (Schölkopf, Herbrich & Smola 2001, COLT, theorem 1), so that a
+    weight for each row is solved for in the place of one for each feature: the same solution, several times sooner.
+    """
+
+    def __init__(self, features: Any) -> None:
+        self.sparse = features.tocsr().astype(np.float64)
+        squares, turned = np.linalg.eigh((self.sparse @ self.sparse.T).toarray())
+        apart = squares > 1e-10 * squares[-1]  # rows that are alike take no number of their own
+        self.lengths, self.turned = np.sqrt(squares[apart]), turned[:, apart]
+        super().__init__(self.turned * self.lengths)
+
+    def weights(self, solved: Array) -> Array:
+        """As `Dense.weights`."""
+        found: Array = (solved / self.lengths @ self.turned.T) @ self.sparse
+        return found
+
+
+MOST_SPANNED, FEATURES_A_ROW = 2_000, 2
+"""The most rows that are told by each other, and the fewest features for each of them: beyond that it takes longer."""
+
+
+def rows_of(features: Any) -> "Dense | Sparse":
+    """Rows as they are solved for soonest. features: (rows, width), an array or sparse."""
+    if isinstance(features, np.ndarray):
+        return Dense(features)
+    rows, width = features.shape
+    return Spanned(features) if rows <= min(MOST_SPANNED, width / FEATURES_A_ROW) else Sparse(features)
 
 
 class Regression:
@@ -242,7 +284,7 @@ class Regression:
         centre: (outputs, width) the weights that the penalty pulls to, of dense features; None: zero.
         weights: (rows,) how much the loss of each row counts; None: 1 each.
         """
-        self.rows: Dense | Sparse = Dense(features) if isinstance(features, np.ndarray) else Sparse(features)
+        self.rows = rows_of(features)
         # What is solved for is the difference to the centre, whose logits stand fast.
         self.fixed = None if centre is None else torch.from_numpy(features @ centre.T.astype(np.float64))
         self.centre = centre
@@ -252,7 +294,7 @@ class Regression:
         self.total = float(len(targets)) if weights is None else float(weights.sum())
         self.shares = None if weights is None else torch.from_numpy(weights / self.total)
         self.outputs = outputs
-        self.at = np.zeros(outputs * (features.shape[1] + 1))
+        self.at = np.zeros(outputs * (self.rows.width + 1))
 
     def solve(self, strength: float, tolerance: float) -> tuple[Array, Array]:
         """(outputs, width) weights and (outputs,) biases that minimise the loss plus |weights - centre|^2 / (2 strength rows).
@@ -270,7 +312,7 @@ class Regression:
             end = minimize(self.loss, self.at, (penalty,), "L-BFGS-B", jac=True, options=options)
         self.at = end.x
         table: Array = self.at.reshape(self.outputs, -1)
-        weight, bias = table[:, :-1].copy(), table[:, -1].copy()
+        weight, bias = self.rows.weights(table[:, :-1]).copy(), table[:, -1].copy()
         if self.centre is not None:
             weight += self.centre
         if self.targets.ndim == 2:

@@ -71,6 +71,16 @@ def features_of(
         yield batch, where, values
 
 
+def all_features_of(model: HeadedModel, examples: Examples, device: Device, by_unit: bool = False) -> Array:
+    """(n, width) in row order: of all rows, of the parts of each where parts answer, or `by_unit` of their units. Raises
+    ModelError for features that are not finite."""
+    count = len(examples) if examples.tokens is not None and not by_unit else examples.units
+    found = np.zeros((count, model.width), np.float32)
+    for _, where, features in features_of(model, examples, device, by_unit=by_unit):
+        found[where] = features
+    return found
+
+
 def features_not_finite(model: HeadedModel, batch: Batch, by_unit: bool) -> ModelError:
     """The error for features that are not finite: nothing can be learnt from them, and no check would say so."""
     where = first_not_finite(model, lambda: model.states(batch) if by_unit else model.features(batch))

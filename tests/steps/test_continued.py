@@ -16,7 +16,7 @@ from command import Ended
 from command import luthier as command
 from luthier.candidates import features as computing
 from luthier.candidates.earlier_features import KnownFeatures
-from luthier.candidates.few_shot.contrasted import ANSWERS
+from luthier.candidates.few_shot.contrasted import ANSWERS, rows_and_words, settings_for
 from luthier.candidates.few_shot.onward import SHARE, go_back
 from luthier.candidates.records import ScoredRecord
 from luthier.data.split import PARTS, Split
@@ -218,14 +218,24 @@ def answers_of(run: Path) -> dict[int, list[float]]:
     return dict(zip(earlier.keys["valid"].tolist(), saved[0]["valid"].tolist(), strict=True))
 
 
+def steps_from_nothing(data: Path, model: Path) -> int:
+    """How many steps few-shot takes of some rows, where it goes on from no other round."""
+    allowed = {"data.allow": FEW[-1], "train.method": "few-shot"}
+    ready = prepare(Plan.build({"data.path": str(data), "model.name": str(model), **allowed}))
+    examples = rows_and_words(ready)
+    return settings_for(ready, examples).steps(len(examples))
+
+
 def test_few_shot_goes_on_from_the_round_before_with_a_part_of_the_steps(
-    few_rounds: tuple[Path, Path],
+    few_rounds: tuple[Path, Path], sentence_bert: Path
 ) -> None:
     few, onward = (card_of(run)["tuning"]["few-shot"] for run in few_rounds)
 
     assert (few["folds"], few["onward"]) == (3, False)
     assert (onward["folds"], onward["onward"]) == (0, True)
-    assert onward["steps"] == round(SHARE * few["steps"])
+    assert onward["steps"] == round(
+        SHARE * steps_from_nothing(few_rounds[0].parent / "more.csv", sentence_bert)
+    )
     assert (
         f"few-shot went on from {few_rounds[0]}, with 40 % of the steps that it takes from nothing."
         in notes(few_rounds[1])

@@ -19,7 +19,7 @@ from luthier.models.ladder.trainable import randomise
 from luthier.plan.method import parse_method
 from luthier.prepare.prepare import Prepared
 from luthier.prepare.resolve import rate_of
-from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
+from luthier.tasks.outputs import Outputs, to_arrays
 from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.recipe import recipe_for
 from luthier.train.state import State
@@ -56,7 +56,7 @@ class ScratchCandidate(Candidate):
         if saved is not None:
             arrays, record = saved
             outputs = {
-                part: run.task.read_outputs(arrays_of(part, arrays), record.outputs.get(part, {}), examples)
+                part: run.task.saved_outputs(part, arrays, record.outputs, examples)
                 for part, examples in run.ready.examples.items()
                 if part in HELD_OUT
             }

@@ -25,7 +25,7 @@ from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.predict import Predictions, features_of, logits_and_features_of, logits_of
+from luthier.predict import Predictions, all_features_of, logits_and_features_of, logits_of
 from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS
 from luthier.tasks.kind import Kind
@@ -193,9 +193,7 @@ class ModelFolder:
         """Answers, each with what was asked for beside it."""
         model, more = self.model.to(self.device.torch), [dict(one) for one in found.rows]
         if NEAREST in explain:
-            features = np.zeros((len(rows), model.width), np.float32)
-            for _, where, read in features_of(model, self.examples(rows), self.device):
-                features[where] = read
+            features = all_features_of(model, self.examples(rows), self.device)
             for line, near in zip(more, self.training_rows.nearest(features), strict=True):
                 line[NEAREST] = [self.training_rows.told(one) for one in near]
         pieces = self.form.pieces

@@ -10,7 +10,7 @@ from luthier.forms import FORMS
 from luthier.models.heads.bi_encoder import BiEncoder, load_bi_encoder
 from luthier.models.readers.reading import Reader
 from luthier.plan.sections import ModelPlan
-from luthier.predict import features_of
+from luthier.predict import all_features_of
 from luthier.prepare.base import Base
 from luthier.prepare.rows import Rows
 from luthier.scores.regression import spearman
@@ -59,9 +59,7 @@ def cosines_by(
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """(rows,) of the vectors of the two texts of each pair."""
     examples, _ = FORMS["apart"].read(reader, pairs, np.zeros(len(pairs), np.float32), "cut")
-    vectors = np.zeros((len(pairs), model.width), np.float32)
-    for _, where, made in features_of(model.to(device.torch), examples, device):
-        vectors[where] = made
+    vectors = all_features_of(model.to(device.torch), examples, device)
     return cosines(*np.split(vectors, 2, axis=1))[:, 0]
 
 

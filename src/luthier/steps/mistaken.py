@@ -16,7 +16,7 @@ from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.files import clear, write_bytes
 from luthier.folder.nearest import KnownRow, TrainingRows, write_nearest
 from luthier.models.headed import HeadedModel
-from luthier.predict import features_of
+from luthier.predict import all_features_of
 from luthier.report.records import HEAT, Mistake, read_mistakes
 from luthier.report.sentences import cut
 from luthier.steps.overfitted import per_epoch_of
@@ -178,9 +178,7 @@ def given(run: Run, kept: Fitted, model: HeadedModel, examples: Examples) -> Out
         return outputs
     how = run.task.probe
     assert how is not None, "a head of its own is the probe's"
-    features = np.zeros((len(examples), model.width), np.float32)
-    for _, where, found in features_of(model, examples, run.ready.device):
-        features[where] = found
+    features = all_features_of(model, examples, run.ready.device)
     read = torch.from_numpy(np.ascontiguousarray(how.read(features), np.float32))
     head = weights.head.eval()
     with torch.inference_mode():

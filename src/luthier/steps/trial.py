@@ -20,7 +20,7 @@ from luthier.steps.finish import VERSIONS, write_records
 from luthier.steps.tune import features_and_probe, training
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.outputs import arrays_of, to_arrays
+from luthier.tasks.outputs import to_arrays
 
 OUTCOME = "outcome"
 """The artefact that a finished trial leaves in its folder."""
@@ -129,6 +129,6 @@ def answers_of(folder: RunFolder, ready: Prepared) -> Answers:
         raise RunError(f"{folder.path}: this trial has no outcome yet.")
     arrays, record = saved
     task, valid = ready.rows.task, ready.examples["valid"]
-    outputs = task.read_outputs(arrays_of("valid", arrays), record.outputs.get("valid", {}), valid)
+    outputs = task.saved_outputs("valid", arrays, record.outputs, valid)
     answers: Answers = task.answer(outputs, Calibration.from_json(record.calibration.told()), valid)
     return answers

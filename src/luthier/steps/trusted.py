@@ -9,7 +9,7 @@ from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
 from luthier.folder.trust import Trust, alarm_of, write_trust
-from luthier.predict import features_of, logits_and_features_of
+from luthier.predict import all_features_of, logits_and_features_of
 from luthier.prepare.trust_rows import usual_rows
 from luthier.scores.stream import THRESHOLD
 from luthier.scores.unlike import LEVEL
@@ -79,11 +79,7 @@ def features_at(run: Run, kept: Fitted, part: str, rows: Array) -> Array:
     if frozen(run, kept):
         return run.features[part][rows]
     examples: Examples = run.ready.examples[part].select(rows)
-    model = run.model_of(kept)
-    found = np.zeros((len(rows), model.width), np.float32)
-    for _, where, features in features_of(model, examples, run.ready.device):
-        found[where] = features
-    return found
+    return all_features_of(run.model_of(kept), examples, run.ready.device)
 
 
 def unlike_rows(p: Floats | None, rows: int) -> Bools:

@@ -21,7 +21,7 @@ from luthier.tasks.config_labels import unnamed
 from luthier.tasks.explaining import Explaining
 from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
-from luthier.tasks.outputs import PLAIN, Logits, Outputs
+from luthier.tasks.outputs import PLAIN, Logits, Outputs, arrays_of
 from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Recorded
 from luthier.tasks.reference import Reference
@@ -301,6 +301,12 @@ class Task(ABC, Generic[Out, Ans]):
     def read_outputs(self, arrays: Mapping[str, Array], record: Mapping[str, Any], examples: Examples) -> Out:
         """The Outputs that `Outputs.arrays` and `Outputs.record` were of. Raises KeyError where they were of another kind."""
         return self.of_logits(arrays[PLAIN], examples)
+
+    def saved_outputs(
+        self, part: str, arrays: Mapping[str, Array], records: Mapping[str, Any], examples: Examples
+    ) -> Out:
+        """The Outputs of a part, out of what `to_arrays` gave of several. Raises as `read_outputs`."""
+        return self.read_outputs(arrays_of(part, arrays), records.get(part, {}), examples)
 
     @abstractmethod
     def answer(self, outputs: Out, calibration: Calibration, examples: Examples) -> Ans:

@@ -21,7 +21,6 @@ from luthier.candidates.tuned.prefixes import SCORED
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.outputs import arrays_of
 from luthier.train.probe.centred import FOLDS
 
 TIMES = 4.0
@@ -76,9 +75,7 @@ class FewShotCandidate(Candidate):
             run.ready.model.load_state_dict(state)
             run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + record.seconds
             outputs = {
-                part: run.task.read_outputs(
-                    arrays_of(part, answered[0]), answered[1].outputs.get(part, {}), run.ready.examples[part]
-                )
+                part: run.task.saved_outputs(part, answered[0], answered[1].outputs, run.ready.examples[part])
                 for part in SCORED
             }
         run.tuning[NAME] = record.told()

@@ -16,7 +16,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.prepare.continued import FEW_SHOT, Earlier
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.outputs import Outputs, arrays_of
+from luthier.tasks.outputs import Outputs
 
 SHARE = 0.4
 """Part of the way that is gone anew. The body first goes back as much of the way from where it began, so that after any number
@@ -72,9 +72,7 @@ def round_before(ready: Prepared) -> RoundBefore | None:
         return None
     if clusters is not None and np.isin(clusters[places < 0], clusters[known]).any():
         return None  # what shares something with a row that was learnt from is not answered by what learnt from it
-    answers = rows.task.read_outputs(
-        arrays_of("valid", saved[0]), saved[1].outputs.get("valid", {}), ready.examples["valid"]
-    )
+    answers = rows.task.saved_outputs("valid", saved[0], saved[1].outputs, ready.examples["valid"])
     return RoundBefore(earlier.path, answers, places)
 
 

@@ -12,7 +12,7 @@ from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.devices import with_threads
 from luthier.models.headed import HeadedModel
-from luthier.predict import features_of
+from luthier.predict import all_features_of
 from luthier.scores.divergence import linear_cka
 from luthier.scores.intervals import paired_proportions
 from luthier.scores.validated import called
@@ -105,10 +105,9 @@ def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str,
     panel, ends = comparison.panel, run.ready.examples["valid"].unit_ends
     units = panel.rows if ends is None else runs(ends[panel.rows], ends[panel.rows + 1] - ends[panel.rows])
     before = run.features["valid"][units]
-    now, by_unit = np.zeros_like(before), panel.valid.tokens is not None
     with with_threads(run.mode.wide):
-        for _, where, features in features_of(model, panel.valid, run.ready.device, by_unit=by_unit):
-            now[where] = features
+        by_unit = panel.valid.tokens is not None
+        now = all_features_of(model, panel.valid, run.ready.device, by_unit)
     lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
     return {"feature_cosine": float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))}
 

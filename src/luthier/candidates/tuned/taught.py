@@ -14,7 +14,7 @@ from luthier.events import Advanced, Event, Started
 from luthier.hashes import hash_json
 from luthier.prepare.prepare import Prepared, variety_of
 from luthier.prepare.teacher import Teacher
-from luthier.tasks.outputs import arrays_of, to_arrays
+from luthier.tasks.outputs import to_arrays
 
 NAME = "teacher"
 """The beginning of the artefacts' names, and the key of what is told of it."""
@@ -82,7 +82,7 @@ def answers_of(run: Run, teacher: Teacher, inputs: Sequence[Any]) -> Generator[E
         seconds = run.clock() - begin
         run.shared.save(name, arrays, TeacherRecord(seconds=seconds))
     run.tuning[NAME] = {"rows": len(inputs), "seconds": seconds}
-    outputs = teacher.task.read_outputs(arrays_of(NAME, arrays), {}, examples)
+    outputs = teacher.task.saved_outputs(NAME, arrays, {}, examples)
     return teacher.task.answer(outputs, teacher.model.model_record.calibration, examples)
 
 

@@ -41,7 +41,7 @@ from luthier.models.ladder.trainable import reinitialise
 from luthier.models.lora import add_adapters
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
+from luthier.tasks.outputs import Outputs, to_arrays
 from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.state import State
@@ -134,10 +134,7 @@ def found_again(run: Run) -> dict[str, Outputs] | None:
     if saved is None:
         return None
     arrays, records, examples = saved[0], saved[1].outputs, run.ready.examples
-    return {
-        part: run.task.read_outputs(arrays_of(part, arrays), records.get(part, {}), examples[part])
-        for part in SCORED
-    }
+    return {part: run.task.saved_outputs(part, arrays, records, examples[part]) for part in SCORED}
 
 
 def scored(run: Run, part: str, prefixes: Prefixes | None) -> Outputs:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
 from luthier.candidates.run import Run
 from luthier.folder.model_folder import ModelFolder
-from luthier.predict import features_of
+from luthier.predict import all_features_of
 from luthier.prepare.continued import Earlier, trains_on
 from luthier.train.probe.probe import STRENGTHS, Probe, solve_probe
 
@@ -43,10 +42,6 @@ def probe_of_now(run: Run) -> Probe:
     """A linear head on what the model makes of the training rows now, by which training starts knowing the new ones too."""
     how, ready, train = run.task.probe, run.ready, run.ready.examples["train"]
     assert how is not None, "a head starts from a probe where there is one"
-    features = np.zeros((train.units, ready.model.width), np.float32)
     with ready.masters.reporting():
-        for _, where, found in features_of(
-            ready.model, train, ready.device, by_unit=train.tokens is not None
-        ):
-            features[where] = found
+        features = all_features_of(ready.model, train, ready.device, by_unit=train.tokens is not None)
     return solve_probe(how.read(features), how.to_learn(train.targets), how.outputs, STRENGTHS[0])

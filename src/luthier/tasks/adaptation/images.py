@@ -17,7 +17,7 @@ from luthier.batches.examples import Batch, Examples, Variation
 from luthier.batches.image_examples import ImageExamples
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
-from luthier.predict import features_of
+from luthier.predict import all_features_of, features_of
 from luthier.tasks.adaptation.recognising import Recognised, Recognising, surprises, surprises_of
 from luthier.tasks.reference import Reference
 from luthier.tasks.task import Loss, Model, Task
@@ -48,9 +48,8 @@ class ImageAdaptation(Recognising):
     @torch.inference_mode()
     def infer(self, model: HeadedModel, examples: Examples, device: Device) -> Recognised:
         assert isinstance(examples, ImageExamples), "rows are images"
-        whole, changed = (np.zeros((len(examples), model.width), np.float32) for _ in range(2))
-        for _, where, values in features_of(model, examples, device):
-            whole[where] = values
+        whole = all_features_of(model, examples, device)
+        changed = np.zeros_like(whole)
         if (
             examples.targets.ndim == 1
         ):  # of a finished model: there is no teacher, and only vectors are wanted

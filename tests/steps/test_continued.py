@@ -16,7 +16,7 @@ from command import Ended
 from command import luthier as command
 from luthier.candidates import features as computing
 from luthier.candidates.earlier_features import KnownFeatures
-from luthier.candidates.few_shot.contrasted import ANSWERS, rows_and_words, settings_for
+from luthier.candidates.few_shot.contrasted import ANSWERS, steps_of
 from luthier.candidates.few_shot.onward import SHARE, go_back
 from luthier.candidates.records import ScoredRecord
 from luthier.data.split import PARTS, Split
@@ -222,8 +222,7 @@ def steps_from_nothing(data: Path, model: Path) -> int:
     """How many steps few-shot takes of some rows, where it goes on from no other round."""
     allowed = {"data.allow": FEW[-1], "train.method": "few-shot"}
     ready = prepare(Plan.build({"data.path": str(data), "model.name": str(model), **allowed}))
-    examples = rows_and_words(ready)
-    return settings_for(ready, examples).steps(len(examples))
+    return steps_of(ready)
 
 
 def test_few_shot_goes_on_from_the_round_before_with_a_part_of_the_steps(

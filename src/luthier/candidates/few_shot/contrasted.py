@@ -48,9 +48,11 @@ def rows_and_words(ready: Prepared) -> Examples:
     return examples
 
 
-def settings_for(ready: Prepared, examples: Examples, share: float = 1.0) -> TrainSettings:
+def settings_for(
+    ready: Prepared, examples: Examples, share: float = 1.0, most_steps: int = MOST_STEPS
+) -> TrainSettings:
     """How long and how fast a body learns of some rows: by the recipe of the model's family. share: of the steps, each as long as
-    if all were taken."""
+    if all were taken. most_steps: of all."""
     parameters = sum(weight.numel() for weight in ready.model.parameters())
     recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
     long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
@@ -58,7 +60,7 @@ def settings_for(ready: Prepared, examples: Examples, share: float = 1.0) -> Tra
     # Steps have as many rows as each other: two that were left over would teach little.
     batch_rows = steps_per_epoch(len(examples), per_epoch)
     again = min(ROWS_READ / batch_rows, STEPS_OF_FEW)
-    steps = int(np.clip(max(EPOCHS * per_epoch, again), FEWEST_STEPS, MOST_STEPS))
+    steps = int(np.clip(max(EPOCHS * per_epoch, again), FEWEST_STEPS, most_steps))
     return TrainSettings(
         lr=WAY / steps * recipe.lr,
         batch_rows=batch_rows,
@@ -72,6 +74,12 @@ def settings_for(ready: Prepared, examples: Examples, share: float = 1.0) -> Tra
     )
 
 
+def steps_of(ready: Prepared) -> int:
+    """How many steps a body takes of all training rows. Without some of them it takes no more, though it sees them more often."""
+    examples = rows_and_words(ready)
+    return settings_for(ready, examples).steps(len(examples))
+
+
 @dataclass
 class Contrasting:
     """A body, and how it learns of the training rows of `ready`, which has it."""
@@ -80,6 +88,7 @@ class Contrasting:
     ready: Prepared
     share: float = 1.0
     """The part of the usual steps that it takes."""
+    most_steps: int = MOST_STEPS
     tokens: int = 0
     steps: int = 0
 
@@ -88,7 +97,7 @@ class Contrasting:
         ready, task = self.ready, self.ready.rows.task.contrasting
         assert task is not None, "rows have one label each"
         examples = rows_and_words(ready)
-        settings = settings_for(ready, examples, self.share)
+        settings = settings_for(ready, examples, self.share, self.most_steps)
         policy = FrozenEmbeddings(AllRungs(), len(ready.ladder.rungs) - 1)
         unfreezing = LadderUnfreezing(ready.model, ready.ladder, policy, new_head=False)
         parts = unfreezing.parts(1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.candidates.crossing import folds_of, put_together, without_rows
-from luthier.candidates.few_shot.contrasted import ANSWERS, NAME, Contrasting, shown
+from luthier.candidates.few_shot.contrasted import ANSWERS, MOST_STEPS, NAME, Contrasting, shown, steps_of
 from luthier.candidates.few_shot.onward import SHARE, RoundBefore, go_back, round_before, take_over
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import FewShotRecord, ScoredRecord
@@ -49,10 +49,11 @@ def learnt_anew(run: Run) -> Generator[Event, None, Made | None]:
     run.begin_training(NAME)
     outputs: dict[str, Outputs] = {}
     if folds is not None:
-        found, order = [], []
+        found, order, steps = [], [], steps_of(run.ready)
         for fold in range(count):
             held = np.flatnonzero(folds == fold)
-            part = Stages(run, without_rows(run.ready, np.flatnonzero(folds != fold), held))
+            learnt = without_rows(run.ready, np.flatnonzero(folds != fold), held)
+            part = Stages(run, learnt, most_steps=steps)
             if not (yield from part.learn(budget)):
                 yield Noted(TOO_LATE, run.clock(), warning=True)
                 return None
@@ -110,6 +111,7 @@ class Stages:
     ready: Prepared
     share: float = 1.0
     """The part of the usual steps that it takes."""
+    most_steps: int = MOST_STEPS
     steps: int = 0
     tokens: int = 0
 
@@ -117,7 +119,7 @@ class Stages:
         """Bring rows of a label together, then solve for the head; false where time was over before. Raises Interrupted where
         somebody asked to stop."""
         run, ready = self.run, self.ready
-        first = Contrasting(run, ready, self.share)
+        first = Contrasting(run, ready, self.share, self.most_steps)
         for event in first.learn():
             if run.stop():
                 raise run.interrupted()

@@ -29,7 +29,8 @@ from luthier.plan.plan import Plan
 from luthier.prepare.base import Base
 from luthier.prepare.division import Division, group_keys
 from luthier.prepare.given import Given
-from luthier.prepare.prepare import Beside, Checked, Place, Prepared, wanted
+from luthier.prepare.place import Place
+from luthier.prepare.prepare import Beside, Checked, Prepared, wanted
 from luthier.prepare.refusals import refuse_one_kind
 from luthier.prepare.resolve import Resolved, of_rows
 from luthier.prepare.rows import Reading, Rows, understood_as, wishes_of

@@ -12,13 +12,8 @@ from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.judged import prepared
 from luthier.prepare.memo import Memo
 from luthier.prepare.named_rows import named_rows
-from luthier.prepare.prepare import (
-    Place,
-    Prepared,
-    default_folder,
-    read_free_rows,
-    wanted,
-)
+from luthier.prepare.place import Place, default_folder
+from luthier.prepare.prepare import Prepared, read_free_rows, wanted
 from luthier.prepare.resolve import Resolved
 from luthier.prepare.rows import Rows
 from luthier.prepare.rows_read import read_rows

@@ -16,7 +16,6 @@ from luthier.checks.review import Review, review_path
 from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.devices import Device
-from luthier.folder.run_folder import RunFolder
 from luthier.forms.form import Form, Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
@@ -28,7 +27,7 @@ from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
-from luthier.plan.plan import Plan, read_plan
+from luthier.plan.plan import Plan
 from luthier.prepare.base import Base, base_of
 from luthier.prepare.continued import Earlier, refuse_another_model, trains_on
 from luthier.prepare.fitting import Fit, fitting
@@ -36,6 +35,7 @@ from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
+from luthier.prepare.place import Place, as_recorded, default_folder, place_of, recomputing_as_recorded
 from luthier.prepare.refusals import (
     refuse_few_shot_without_blocks,
     refuse_more_than_is_read,
@@ -66,21 +66,6 @@ class Checked:
     evidence: Evidence
     seconds: float
     """What looking took."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run writes, and what its folder belongs to."""
-
-    out: Path
-    key: str
-    """Hash of plan, data and model."""
-    older_keys: tuple[str, ...]
-    """The keys that older versions gave such a run."""
-
-    def folder(self) -> RunFolder:
-        """The run's folder. Raises RunError where anything else's work stands there."""
-        return RunFolder(self.out, self.key, self.older_keys)
 
 
 @dataclass(frozen=True)
@@ -309,18 +294,6 @@ def by_part(plan: Plan, rows: Rows, examples: Examples) -> dict[str, Examples]:
     return made
 
 
-def place_of(plan: Plan, out: Path, rows: Rows, stands_on: list[object]) -> Place:
-    """Where a run writes, and the keys that its folder may have. plan: with nothing left open."""
-    return Place(out, hash_json([plan.identity(), *stands_on]), older_keys(plan, rows, stands_on))
-
-
-def older_keys(plan: Plan, rows: Rows, stands_on: list[object]) -> tuple[str, ...]:
-    """The keys that older versions gave a run: they hashed the images' names, not their bytes."""
-    if rows.understood.images is None:
-        return ()
-    return (hash_json([plan.identity(), rows.table.fingerprint, *stands_on[1:]]),)
-
-
 def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | None:
     """At most so many rows made of the training texts; None where none are wanted, or none can be made."""
     how = rows.task.made_rows
@@ -377,28 +350,3 @@ def windows(examples: Examples, task: Task) -> float:
 def variety_of(plan: Plan, task: Task) -> Variety:
     """How much a plan has training rows varied."""
     return Variety(plan.train.augment, plan.train.flip, plan.train.mix, task.outputs)
-
-
-def default_folder(plan: Plan, stands_on: list[object]) -> Path:
-    """The default folder, runs/<name of the data>-<hash>: the same command finds the same folder again."""
-    name = Path(plan.data.path).name.split(".")[0]
-    return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
-
-
-def recomputing_as_recorded(plan: Plan, out: Path) -> Plan:
-    """The plan as an earlier command found that it fits into memory, where this one leaves that open."""
-    if plan.run.recompute != "auto" or not (out / "plan.toml").is_file():
-        return plan
-    found = read_plan(out / "plan.toml").get("run.recompute")
-    return plan if found is None else plan.with_settings({"run.recompute": found})
-
-
-def as_recorded(device: Device, plan: Plan, out: Path) -> Device:
-    """The device as an earlier command found it, where the plan leaves that open.
-
-    What is decided by measurement must not be decided anew: on a busy machine the same command could else end in another run.
-    """
-    if plan.run.precision != "auto" or not (out / "plan.toml").is_file():
-        return device
-    found = read_plan(out / "plan.toml").get("run.precision")
-    return device if found is None else replace(device, precision=found)

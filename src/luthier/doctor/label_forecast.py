@@ -9,7 +9,7 @@ import numpy as np
 from luthier.doctor.check import Checkup
 from luthier.errors import PlanError
 from luthier.scores.learning_curve import FARTHEST, Curve, RowsNeeded, rows_needed
-from luthier.train.probe.learning_curve import LARGEST, probe_curve
+from luthier.train.probe.learning_curve import LARGEST, probe_curve, sizes_tried
 
 FEWEST = 60
 """Fewest rows: fewer say nothing about how scores grow."""
@@ -113,14 +113,15 @@ def forecast_labels(checkup: Checkup, score: float, seed: int) -> LabelForecast:
     task = rows.task
     if not rows.labels or task.probe is None:
         raise PlanError(f"--forecast tells how many labels a score takes, and {task.name} learns no labels.")
-    curve = probe_curve(frozen.features, frozen.targets, task.outputs, task.probe.fit_score, seed)
-    smallest, largest = int(curve.rows[0]), int(curve.rows[-1])
+    sizes = sizes_tried(len(frozen.rows), task.outputs)
+    smallest, largest = int(sizes[0]), int(sizes[-1])
     if largest < GROWTH * smallest:
         raise PlanError(
             f"--forecast: how scores grow is told from parts of the rows in which each label stands twice, and of "
             f"{len(frozen.rows):,} rows these are {smallest:,} to {largest:,}, too alike to tell. Expected at least "
             f"{math.ceil(GROWTH * smallest / LARGEST):,} rows."
         )
+    curve = probe_curve(frozen.features, frozen.targets, task.outputs, task.probe.fit_score, seed)
     at_hand = len(rows.evidence.used)
     return LabelForecast(
         task.metric, score, at_hand, curve, rows_needed(curve, score, int(np.max(curve.rows) / 0.8))

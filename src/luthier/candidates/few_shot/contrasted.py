@@ -30,7 +30,7 @@ FEWEST_STEPS, MOST_STEPS, EPOCHS = 4, 400, 1.0
 """Steps: as many as see each row so often, within these bounds. With 10 and 1.5 in their place it takes more than twice as long,
 and was no better beyond noise (TREC, SST-2, AG News, banking77)."""
 ROWS_READ, STEPS_OF_FEW = 200, 10
-"""Of few rows as many steps as read so many of them, again and again, and no more than these."""
+"""Few rows are seen again and again: they take as many steps as read so many rows, and no more than these."""
 WAY = 12.0
 """Steps times the learning rate, as a multiple of the recipe's: the way that weights can go. Beyond it labels that are alike are
 torn apart, and what the model knew goes with them."""

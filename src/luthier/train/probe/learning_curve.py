@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from luthier import seeds
-from luthier.arrays import Array
+from luthier.arrays import Array, Ints
 from luthier.scores.learning_curve import Curve
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
@@ -26,9 +26,7 @@ def probe_curve(
     dice = seeds.generator(seed, "learning curve")
     rows = dice.permutation(len(features))[:MOST_ROWS]
     features, targets = standardised(features[rows])[0], targets[rows]
-    least = min(max(2 * outputs, 16, int(SMALLEST * len(rows))), int(LARGEST * len(rows)))
-    sizes = np.unique(np.geomspace(least, LARGEST * len(rows), SIZES).astype(int))
-    found, held = [], []
+    sizes, found, held = sizes_tried(len(rows), outputs), [], []
     for size in sizes:
         scores, counted = [], 0
         for _ in range(TIMES if outputs < 20 else TIMES // 2):
@@ -41,6 +39,13 @@ def probe_curve(
         # The same rows are held out again and again: they are no more than there are.
         held.append(min(counted, 1.5 * len(rows)))
     return Curve(sizes.astype(float), np.array(found), np.array(held))
+
+
+def sizes_tried(rows: int, outputs: int) -> Ints:
+    """Sizes of the parts of so many rows that are learnt from, ascending."""
+    rows = min(rows, MOST_ROWS)
+    least = min(max(2 * outputs, 16, int(SMALLEST * rows)), int(LARGEST * rows))
+    return np.unique(np.geomspace(least, LARGEST * rows, SIZES).astype(np.int64))
 
 
 def spread(targets: Array, dice: np.random.Generator) -> Array:

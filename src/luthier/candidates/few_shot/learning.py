@@ -112,6 +112,7 @@ class Stages:
     share: float = 1.0
     """The part of the usual steps that it takes."""
     most_steps: int = MOST_STEPS
+    """The most steps that it takes: without a fold no more than of all rows."""
     steps: int = 0
     tokens: int = 0
 

@@ -255,7 +255,7 @@ MOST_SPANNED, FEATURES_A_ROW = 2_000, 2
 """The most rows that are told by each other, and the fewest features for each of them: beyond that it takes longer."""
 
 
-def rows_of(features: Any) -> "Dense | Sparse":
+def rows_of(features: Any) -> Dense | Sparse:
     """Rows as they are solved for soonest. features: (rows, width), an array or sparse."""
     if isinstance(features, np.ndarray):
         return Dense(features)
